@@ -1,0 +1,1 @@
+"""Engines: consistent blocks out of, and back into, one database."""

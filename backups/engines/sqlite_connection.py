@@ -1,0 +1,131 @@
+"""Opening a project's SQLite file, and SQLite's errors in our terms.
+
+A process opens such a file with this library only, and never by open(): closing any other
+descriptor of it would drop SQLite's POSIX locks, and commits of other processes would be lost.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import sqlean  # type: ignore[import-untyped]
+
+from backups.errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseFull,
+    DatabaseMissing,
+    DatabaseUnreachable,
+    NotADatabase,
+    SourceError,
+)
+
+Connection = Any
+
+SQLITE_VERSION: str = sqlean.sqlite_version
+SqliteError: type[Exception] = sqlean.Error
+
+_LOCK_POLL = 0.001
+
+# The driver gives no result codes, only SQLite's texts, which are fixed per code.
+_REASONS: tuple[tuple[str, type[SourceError], str], ...] = (
+    ("is locked", DatabaseBusy, "the database is locked by another process"),
+    ("is not a database", NotADatabase, "the file is not a SQLite database"),
+    ("malformed", DatabaseDamaged, "the database is damaged"),
+    ("is full", DatabaseFull, "no room is left where the database lives"),
+    ("unable to open", DatabaseUnreachable, "the database cannot be opened"),
+    ("readonly", DatabaseUnreachable, "the database cannot be written"),
+    ("disk I/O error", DatabaseUnreachable, "the disk of the database failed to read or write"),
+)
+
+
+def source_error(error: Exception) -> SourceError:
+    """The failure that a SQLite error stands for."""
+    text = str(error)
+    for part, kind, reason in _REASONS:
+        if part in text:
+            return kind(reason)
+    return DatabaseUnreachable(f"SQLite reports: {text}")
+
+
+@contextmanager
+def sqlite_errors_translated() -> Iterator[None]:
+    """Turns SQLite's errors into SourceError; every other exception passes untouched."""
+    try:
+        yield
+    except sqlean.Error as error:
+        raise source_error(error) from error
+
+
+def database_exists(path: Path) -> bool:
+    """Whether a regular file stands at `path`.
+
+    Raises NotADatabase when it is something else, DatabaseUnreachable when it cannot be looked at.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise DatabaseUnreachable(f"the database cannot be reached: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise NotADatabase("what stands at the database's address is not a file")
+    return True
+
+
+@contextmanager
+def opened(path: Path, *, lock_wait: float, immutable: bool = False) -> Iterator[Connection]:
+    """A connection to an existing database; never makes one. `lock_wait` is in seconds.
+
+    `immutable` is for files of our own that nobody writes: no locks, no -wal or -shm beside.
+    Raises SourceError.
+    """
+    if not database_exists(path):
+        raise DatabaseMissing("there is no database at the project's address")
+    options = "mode=ro&immutable=1" if immutable else "mode=rw"
+    uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?{options}"
+    with sqlite_errors_translated():
+        connection = sqlean.connect(uri, uri=True, isolation_level=None)
+    patience = _Patience(lock_wait)
+    connection.set_busy_handler(patience)
+    try:
+        yield connection
+    except Exception as error:
+        if patience.interruption is not None:
+            raise patience.interruption from error
+        raise
+    finally:
+        connection.close()  # rolls back what is open
+
+
+class _Patience:
+    """A connection's busy handler: whether to try a lock again.
+
+    SQLite's own handler soon sleeps for 100 ms at a time, and hardly ever finds the gap between
+    two transactions of a program that writes without a pause.
+    """
+
+    def __init__(self, lock_wait: float) -> None:
+        self._lock_wait = lock_wait
+        self._deadline = 0.0
+        self.interruption: BaseException | None = None
+
+    def __call__(self, tries: int) -> bool:
+        try:
+            if tries == 0:
+                self._deadline = time.monotonic() + self._lock_wait
+            time.sleep(_LOCK_POLL)
+            return time.monotonic() < self._deadline
+        except BaseException as error:  # raised by a signal; SQLite can't pass it on itself
+            self.interruption = error
+            return False
+
+
+def value(connection: Connection, query: str) -> Any:
+    """The first column of the first row that `query` gives."""
+    return connection.execute(query).fetchone()[0]

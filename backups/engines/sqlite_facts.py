@@ -1,0 +1,58 @@
+"""What a SQLite database says about itself, taken inside the snapshot's own transaction."""
+
+import threading
+import time
+from typing import Any
+
+from backups.engines.sqlite_connection import Connection, SqliteError, value
+
+_SETTINGS = (
+    "journal_mode",
+    "encoding",
+    "auto_vacuum",
+    "user_version",
+    "application_id",
+    "schema_version",
+)
+
+
+def database_facts(connection: Connection, *, budget: float) -> dict[str, Any]:
+    """Settings, and the row count of each ordinary table.
+
+    A count is None for tables that were not counted within `budget` seconds in all, or that
+    cannot be counted: facts are a help for the reader and never a reason to fail.
+    """
+    facts: dict[str, Any] = {name: value(connection, f"PRAGMA {name}") for name in _SETTINGS}
+    facts["tables"] = _row_counts(connection, budget)
+    return facts
+
+
+def _row_counts(connection: Connection, budget: float) -> dict[str, int | None]:
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    names = [
+        name
+        for (name,) in connection.execute(
+            # virtual tables have no root page; counting them would need their module
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+        )
+    ]
+    counts: dict[str, int | None] = dict.fromkeys(names)
+    deadline = time.monotonic() + budget
+    # An interrupt, not a progress handler: a count is one instruction and never calls it.
+    timer = threading.Timer(budget, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        for name in names:
+            if time.monotonic() >= deadline:
+                break
+            quoted = '"' + name.replace('"', '""') + '"'
+            try:
+                counts[name] = value(connection, f"SELECT count(*) FROM {quoted}")  # noqa: S608
+            except SqliteError:
+                continue  # interrupted, or a table that cannot be read: stays uncounted
+    finally:
+        timer.cancel()
+        timer.join()
+    return counts

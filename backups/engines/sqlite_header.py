@@ -1,0 +1,95 @@
+"""The fields of a SQLite file's first page that a restore has to look at or to change.
+
+Offsets are those of "The Database Header" in SQLite's file format description.
+"""
+
+from backups.errors import NotADatabase
+
+MAGIC = b"SQLite format 3\0"
+LOCK_BYTE = 1 << 30
+
+_FILE_FORMAT = slice(18, 20)  # 1 = rollback journal, 2 = WAL
+_RESERVED = 20
+_PAGES = slice(28, 32)
+_FREELIST = slice(32, 40)
+_COOKIE = slice(40, 44)
+_LARGEST_ROOT = slice(52, 56)  # not 0 in auto-vacuum databases
+_ENCODING = slice(56, 60)
+_TREE = 100  # where the schema table's page header begins
+
+
+def lock_page(page_size: int) -> int:
+    """The number of the page that SQLite never uses, because its locks live in those bytes."""
+    return LOCK_BYTE // page_size + 1
+
+
+def _number(page: bytes, field: slice) -> int:
+    return int.from_bytes(page[field], "big")
+
+
+class Header:
+    """The first page of a database."""
+
+    def __init__(self, page: bytes) -> None:
+        """Raises NotADatabase when `page` is no first page."""
+        if page[:16] != MAGIC:
+            raise NotADatabase("the first page is not that of a SQLite database")
+        self.page = page
+
+    @property
+    def wal(self) -> bool:
+        """Whether the database is in WAL mode."""
+        return self.page[_FILE_FORMAT] == b"\2\2"
+
+    @property
+    def reserved(self) -> int:
+        """Bytes at the end of each page that belong to an extension."""
+        return self.page[_RESERVED]
+
+    @property
+    def encoding(self) -> int:
+        """1 = UTF-8, 2 and 3 = UTF-16, 0 = not decided yet, as nothing was made in it."""
+        return _number(self.page, _ENCODING)
+
+    @property
+    def auto_vacuum(self) -> bool:
+        """Whether the file has pointer-map pages."""
+        return _number(self.page, _LARGEST_ROOT) != 0
+
+    @property
+    def cookie(self) -> int:
+        """The schema cookie, by which connections notice that their schema is out of date."""
+        return _number(self.page, _COOKIE)
+
+    def cookie_after(self, live: "Header") -> int:
+        """A cookie above this page's and the live one's, so that no connection's schema fits."""
+        cookie = max(self.cookie, live.cookie)
+        while cookie in (self.cookie, live.cookie):
+            cookie = (cookie + 1) % (1 << 32)
+        return cookie
+
+    def placed(self, live: "Header", *, pages: int, cookie: int) -> bytes:
+        """This page as it must be written over the `live` one.
+
+        The journal mode stays the live one, or open connections would work on by another
+        protocol than new ones. The page count is set, as it is not kept by old writers.
+        """
+        page = bytearray(self.page)
+        page[_FILE_FORMAT] = live.page[_FILE_FORMAT]
+        page[_PAGES] = pages.to_bytes(4, "big")
+        page[_COOKIE] = cookie.to_bytes(4, "big")
+        return bytes(page)
+
+    def emptied(self) -> bytes:
+        """The only page of an empty database with this one's settings."""
+        size = len(self.page)
+        page = bytearray(size)
+        page[:_TREE] = self.page[:_TREE]
+        page[_PAGES] = (1).to_bytes(4, "big")
+        page[_FREELIST] = bytes(8)
+        if self.auto_vacuum:
+            page[_LARGEST_ROOT] = (1).to_bytes(4, "big")
+        content_start = (size - self.reserved) % 65536  # 0 stands for 65536
+        page[_TREE] = 13  # an empty leaf of a table
+        page[_TREE + 5 : _TREE + 7] = content_start.to_bytes(2, "big")
+        return bytes(page)

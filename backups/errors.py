@@ -1,0 +1,96 @@
+"""What can go wrong with a backup or a restore, told apart by whose fault it is.
+
+A failing source (the project's database) ends one job; a failing storage concerns them all.
+"""
+
+
+class BackupsError(Exception):
+    """A failure with a reason that a user may read: no secrets, no paths of the machine."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class SourceError(BackupsError):
+    """The project's database could not be read or written."""
+
+
+class DatabaseMissing(SourceError):
+    """There is no database at the project's address."""
+
+
+class DatabaseBusy(SourceError):
+    """Somebody else held the database for longer than the lock wait."""
+
+
+class NotADatabase(SourceError):
+    """What stands at the address is no database of this engine."""
+
+
+class DatabaseDamaged(SourceError):
+    """The database's own structure is broken."""
+
+
+class DatabaseUnreachable(SourceError):
+    """The database could not be opened, read or written: permissions, a failing disk."""
+
+
+class DatabaseFull(SourceError):
+    """No room is left where the database, or a copy that is needed beside it, lives."""
+
+
+class PageSizeDiffers(SourceError):
+    """The version's page layout does not fit into the live database."""
+
+
+class EncodingDiffers(SourceError):
+    """The version's text encoding is not the live database's."""
+
+
+class EngineDiffers(SourceError):
+    """The version was taken from another kind of database."""
+
+
+class StorageError(BackupsError):
+    """The backup storage could not be read or written."""
+
+
+class StorageFull(StorageError):
+    """No room is left in the backup storage."""
+
+
+class StorageUnwritable(StorageError):
+    """The backup storage refuses to be written or read: permissions, read-only, a failing disk."""
+
+
+class ObjectMissing(StorageError):
+    """An object that should be in the storage is not there."""
+
+
+class ObjectDamaged(StorageError):
+    """An object in the storage is not what was written."""
+
+
+class KeyUnknown(StorageError):
+    """An object is sealed with a key that is not among the keys given."""
+
+
+class ManifestUnreadable(StorageError):
+    """A version's manifest is damaged, or of a format that this code does not know."""
+
+
+class JobNotStarted(BackupsError):
+    """It is plain before a job is recorded that it can't succeed. `process`: backup or restore."""
+
+    def __init__(self, process: str, reason: str) -> None:
+        super().__init__(reason)
+        self.process = process
+
+
+class VersionUnknown(BackupsError):
+    """The project has no version of this number that can be restored."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"version {version} does not exist")
+        self.version = version

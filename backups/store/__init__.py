@@ -1,0 +1,1 @@
+"""Sealed immutable objects: where versions are kept."""

@@ -1,0 +1,57 @@
+"""An object store in memory, for tests."""
+
+from collections.abc import Iterator
+
+from backups.errors import ObjectDamaged, ObjectMissing
+from backups.store.objects import ObjectStore, checked_key
+
+
+class MemoryStore(ObjectStore):
+    """See `ObjectStore`. Knows which objects a power failure would take."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytes] = {}
+        self._unflushed: set[str] = set()
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `ObjectStore.put`."""
+        if checked_key(key) not in self._objects:
+            self._objects[key] = bytes(data)
+            self._unflushed.add(key)
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """See `ObjectStore.get`."""
+        data = self._object(key)
+        end = len(data) if length is None else offset + length
+        if offset > len(data) or end > len(data):
+            raise ObjectDamaged("an object in the backup storage is shorter than it was")
+        return data[offset:end]
+
+    def size(self, key: str) -> int:
+        """See `ObjectStore.size`."""
+        return len(self._object(key))
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `ObjectStore.list`."""
+        yield from sorted(key for key in self._objects if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        """See `ObjectStore.delete`."""
+        self._objects.pop(checked_key(key), None)
+        self._unflushed.discard(key)
+
+    def flush(self) -> None:
+        """See `ObjectStore.flush`."""
+        self._unflushed.clear()
+
+    def lose_unflushed(self) -> None:
+        """What a power failure does."""
+        for key in self._unflushed:
+            del self._objects[key]
+        self._unflushed.clear()
+
+    def _object(self, key: str) -> bytes:
+        try:
+            return self._objects[checked_key(key)]
+        except KeyError:
+            raise ObjectMissing("an object is missing in the backup storage") from None

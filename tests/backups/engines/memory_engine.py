@@ -1,0 +1,48 @@
+"""A database that is only some bytes, to test what is made of an engine's blocks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from backups.engines.blocks import recut
+from backups.engines.interface import Content, Progress
+
+
+class BytesSnapshot:
+    """See `backups.engines.interface.Snapshot`."""
+
+    engine = "memory"
+    unit = "pieces"
+    unit_size = 4
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.units = len(data) // 4
+        self.size = len(data)
+        self.facts: dict[str, Any] = {"length": len(data)}
+        self.tools: dict[str, str] = {}
+
+    def blocks(self, block_size: int) -> Iterator[bytes]:
+        return recut([self._data], block_size)
+
+
+class MemoryEngine:
+    """See `backups.engines.interface.Engine`."""
+
+    name = "memory"
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.data = data
+
+    @contextmanager
+    def snapshot(self) -> Iterator[BytesSnapshot]:
+        yield BytesSnapshot(self.data)
+
+    def restore(
+        self, content: Content, *, before_commit: Callable[[], None], progress: Progress
+    ) -> None:
+        data = b"".join(content.blocks())
+        assert len(data) == content.size == content.units * content.unit_size
+        progress(content.units, 0)
+        before_commit()
+        self.data = data
