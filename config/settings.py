@@ -1,0 +1,248 @@
+"""Settings of Savepoint. Everything that differs between installations comes from the environment.
+
+A secret NAME may also be given as a file by NAME_FILE. A value that can't be read ends the start
+with its name. `.env.example` lists them all.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import FileAwareEnv
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = FileAwareEnv()
+env.read_env(BASE_DIR / ".env", recurse=False)
+
+
+def key(name: str, file: str) -> str:
+    """The key from the environment, else from the key folder; never a default."""
+    value = env.str(name, default="")
+    if value:
+        return str(value)
+    path = KEY_DIR / f"{file}.key"
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name} is not set and {path} can't be read ({error.strerror}). "
+            f"Set it, or make the keys: DATA_DIR={DATA_DIR} python -m config.keys"
+        ) from error
+
+
+# --- Places ---------------------------------------------------------------------------------------
+
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
+KEY_DIR = Path(env.str("KEY_DIR", default=str(DATA_DIR / "keys"))).resolve()
+STORE_DIR = Path(env.str("STORE_DIR", default=str(DATA_DIR / "store"))).resolve()
+SCRATCH_DIR = Path(env.str("SCRATCH_DIR", default=str(DATA_DIR / "scratch"))).resolve()
+RUN_DIR = Path(env.str("RUN_DIR", default=str(DATA_DIR / "run"))).resolve()
+MANAGED_DATABASES_DIR = DATA_DIR / "databases"
+# Folders below which an administrator may point a project at an existing SQLite file.
+_roots: list[str] = env.list("SQLITE_ROOTS", default=[])
+SQLITE_ROOTS = [Path(root).resolve() for root in _roots]
+
+# --- Security -------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = key("SECRET_KEY", "django")
+TOKEN_SIGNING_KEY = key("TOKEN_SIGNING_KEY", "tokens")
+# Comma-separated; the first key seals, the others still open what was sealed before a rotation.
+ADDRESS_KEYS = key("ADDRESS_KEYS", "addresses").split(",")
+STORE_KEYS = key("STORE_KEYS", "store")
+
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# True where a proxy ends TLS in front of Savepoint: cookies go over https only, http is redirected.
+HTTPS = env.bool("HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 365 * 86400 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+AUTH_USER_MODEL = "projects.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Application ----------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "config.apps.SiteConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_q",
+    "rest_framework",
+    "projects",
+    "jobs",
+    "backups",
+]
+
+MIDDLEWARE = [
+    "config.middleware.RequestId",
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.middleware.TokenRenewal",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+SERVESTATIC_USE_FINDERS = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Savepoint's own database ---------------------------------------------------------------------
+
+DATABASES = {
+    "default": env.dj_db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'savepoint.sqlite3'}")
+}
+# Workers keep their connection between tasks; a web request has a thread of its own and must not.
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=0)
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        # FULL, not NORMAL: a version that was promised must not vanish with a power failure.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        " PRAGMA journal_size_limit=67108864; PRAGMA foreign_keys=ON",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+
+# --- API ------------------------------------------------------------------------------------------
+
+API_REALM = "savepoint"
+# A token lives for the first; answers renew it until the second has passed since the sign-in.
+TOKEN_LIFETIME = timedelta(seconds=env.int("TOKEN_SECONDS", default=1800))
+SESSION_LIFETIME = timedelta(seconds=env.int("SESSION_SECONDS", default=12 * 3600))
+
+SIMPLE_JWT = {
+    "SIGNING_KEY": TOKEN_SIGNING_KEY,
+    "ISSUER": API_REALM,
+    "USER_ID_FIELD": "gid",
+    "USER_ID_CLAIM": "sub",
+    "LEEWAY": 30,
+    "UPDATE_LAST_LOGIN": False,
+    "AUTH_TOKEN_CLASSES": ("projects.tokens.SessionToken",),
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["projects.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["config.envelope.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.envelope.ObjectParser"],
+    "EXCEPTION_HANDLER": "config.errors.answer_exception",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+# What other apps add to a project's entity: key -> function(projects) -> {project id: value}.
+PROJECT_PARTS = {"backups": "backups.listing.versions_of"}
+# Where the projects app records that a user, a project or a membership changed.
+CHANGE_RECORDER = "jobs.events.record_change"
+
+# --- Jobs -----------------------------------------------------------------------------------------
+
+JOB_TASKS = {
+    "backup_project": "backups.tasks.backup_project",
+    "restore_project": "backups.tasks.restore_project",
+}
+WORKERS = env.int("WORKERS", default=2)
+JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
+JOB_HEARTBEAT_SECONDS = env.float("JOB_HEARTBEAT_SECONDS", default=5.0)
+JOB_STALL_SECONDS = env.float("JOB_STALL_SECONDS", default=300.0)
+JOB_ATTEMPTS = env.int("JOB_ATTEMPTS", default=3)
+# A cluster must show life now and then. Silent for the second, with a worker free, it is wedged.
+CANARY_SECONDS = env.float("CANARY_SECONDS", default=10.0)
+WEDGED_SECONDS = env.float("WEDGED_SECONDS", default=45.0)
+REAPER_SECONDS = env.float("REAPER_SECONDS", default=3.0)
+EVENTS_KEEP_DAYS = env.int("EVENTS_KEEP_DAYS", default=30)
+# How often a web process looks for events when nothing has rung its bell.
+FEED_POLL_SECONDS = env.float("FEED_POLL_SECONDS", default=1.0)
+# A listener whose queue of unsent events grows beyond this is cut off and resumes by its cursor.
+LISTENER_QUEUE = env.int("LISTENER_QUEUE", default=2000)
+CONNECT_SECONDS = env.float("CONNECT_SECONDS", default=10.0)
+
+WEEK = 7 * 86400
+Q_CLUSTER = {
+    "name": "savepoint",
+    "label": "Queue",
+    "orm": "default",
+    "broker_class": "jobs.broker.BellBroker",
+    "workers": WORKERS,
+    # Leases bound a job's time, not the queue: these only have to be longer than any real job.
+    "timeout": WEEK,
+    "retry": WEEK + 86400,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "save_limit": -1,
+    "queue_limit": 1,
+    "bulk": 1,
+    "recycle": 100,
+    "poll": 1,
+    "guard_cycle": 0.5,
+    "catch_up": False,
+    "scheduler": False,
+}
+
+# --- Backups --------------------------------------------------------------------------------------
+
+# How long a backup or a restore waits for a lock on the project's database.
+LOCK_WAIT_SECONDS = env.float("LOCK_WAIT_SECONDS", default=10.0)
+BLOCK_BYTES = env.int("BLOCK_BYTES", default=64 * 1024)
+FRAME_BYTES = env.int("FRAME_BYTES", default=256 * 1024)
+PACK_BYTES = env.int("PACK_BYTES", default=32 * 1024 * 1024)
+
+# --- Logging --------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # Its INFO lines are one for each task and process; what matters is in the jobs themselves.
+        "django-q": {
+            "handlers": ["console"],
+            "level": env.str("QUEUE_LOG_LEVEL", default="WARNING"),
+            "propagate": False,
+        },
+    },
+}

@@ -1,0 +1,73 @@
+"""Wakes the processes of this machine that wait for something, within milliseconds.
+
+A bell is a hint and never the truth: whoever waits also looks by itself now and then. Each waiting
+process binds a datagram socket below the run folder; to ring is to send a byte to all of them.
+"""
+
+import contextlib
+import os
+import secrets
+import select
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+WORKERS = "workers"
+FEEDS = "feeds"
+
+
+@contextlib.contextmanager
+def _folder(name: str) -> Iterator[tuple[Path, str]]:
+    """The bell's folder, and the same by a path short enough for a socket (108 bytes)."""
+    folder = Path(settings.RUN_DIR) / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield folder, f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def ring(name: str) -> None:
+    """Wake all that wait for this bell; sockets that nobody listens to any more are removed."""
+    with (
+        _folder(name) as (folder, short),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+    ):
+        sender.setblocking(False)
+        for entry in os.listdir(folder):
+            try:
+                sender.sendto(b"!", f"{short}/{entry}")
+            except (ConnectionRefusedError, FileNotFoundError):
+                (folder / entry).unlink(missing_ok=True)
+            except BlockingIOError:
+                continue  # its queue is full of rings already
+
+
+class Bell:
+    """A process's ear. Make it in the process that waits, after any fork."""
+
+    def __init__(self, name: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        entry = f"{os.getpid()}-{secrets.token_hex(4)}"
+        with _folder(name) as (folder, short):
+            self.socket.bind(f"{short}/{entry}")
+            self._path = folder / entry
+
+    def clear(self) -> None:
+        """Forget the rings so far. Clear first, then look: a ring in between is kept."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.socket.recv(1)
+
+    def wait(self, seconds: float) -> None:
+        """Return when somebody rings, or after this time."""
+        select.select([self.socket], [], [], seconds)
+        self.clear()
+
+    def close(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self.socket.close()

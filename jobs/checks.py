@@ -1,0 +1,51 @@
+"""Wrong set-ups of the queue and the jobs, found by `manage.py check` and at every start."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.utils.module_loading import import_string
+
+
+@register()
+def check_kinds(**kwargs: Any) -> list[CheckMessage]:
+    """Each kind of job must name a function that exists."""
+    found: list[CheckMessage] = []
+    for kind, name in settings.JOB_TASKS.items():
+        try:
+            function = import_string(name)
+        except ImportError as error:
+            function, reason = None, str(error)
+        else:
+            reason = f"{name} can't be called"
+        if not callable(function):
+            hint = "JOB_TASKS maps a kind of job to the dotted name of a function."
+            found.append(Error(f"the job {kind!r}: {reason}", hint=hint, id="jobs.E001"))
+    return found
+
+
+@register()
+def check_times(**kwargs: Any) -> list[CheckMessage]:
+    """Leases must outlast heartbeats, and the queue's own limits every job."""
+    found: list[CheckMessage] = []
+    if settings.JOB_LEASE_SECONDS < 3 * settings.JOB_HEARTBEAT_SECONDS:
+        found.append(
+            Error(
+                "JOB_LEASE_SECONDS is less than three times JOB_HEARTBEAT_SECONDS",
+                hint="One heartbeat that comes late must not cost a worker its job.",
+                id="jobs.E002",
+            )
+        )
+    queue = settings.Q_CLUSTER
+    if not queue["timeout"] < queue["retry"] or not queue["ack_failures"]:
+        found.append(
+            Error(
+                "Q_CLUSTER would run tasks twice",
+                hint="retry must be longer than timeout, and ack_failures must be True.",
+                id="jobs.E003",
+            )
+        )
+    for name in ("WORKERS", "JOB_ATTEMPTS", "LISTENER_QUEUE", "EVENTS_KEEP_DAYS"):
+        if getattr(settings, name) < 1:
+            found.append(Error(f"{name} must be at least 1", id="jobs.E004"))
+    return found

@@ -1,0 +1,251 @@
+"""Hands new events to the listeners of this web process.
+
+One reader of the log for all of them: it reads an event once, turns it into text once, and puts
+the text into the bounded queue of each listener that may see it.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import Error, close_old_connections
+
+from jobs import bell, events
+from jobs.models import Event
+from projects.access import readers_of, visible_project_gids
+from projects.models import User
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+REPLAY_PAGE = 500
+NEWS_PAGE = 5000
+ERROR_PAUSE_SECONDS = 1.0
+
+
+class Overflow(Exception):
+    """The listener takes events more slowly than they come; it resumes by its cursor."""
+
+
+class ProjectLeft(Exception):
+    """The listener asked for certain projects and is no member of one of them any more."""
+
+
+class Listener:
+    """One connection's place in the feed."""
+
+    def __init__(
+        self, user: User, narrowed: frozenset[UUID] | None, user_changed: asyncio.Event
+    ) -> None:
+        self.user_gid: UUID = user.gid
+        self.narrowed = narrowed
+        self.projects: set[UUID] = set()
+        self.user_changed = user_changed
+        self._failure: Exception | None = None
+        self._queue: list[str] = []
+        self._filled = asyncio.Event()
+
+    def wants(self, event: Event) -> bool:
+        return event.project_gid in self.projects or event.user_gid == self.user_gid
+
+    def put(self, text: str) -> None:
+        if len(self._queue) >= settings.LISTENER_QUEUE:
+            self.fail(Overflow())
+        else:
+            self._queue.append(text)
+            self._filled.set()
+
+    def fail(self, failure: Exception) -> None:
+        self._failure = failure
+        self._filled.set()
+
+    def set_membership(self, project_gid: UUID, is_reader: bool) -> bool:
+        """Follow a change of who may see the project; True if it begins to be seen here."""
+        if self.narrowed is not None and project_gid not in self.narrowed:
+            return False
+        begins = is_reader and project_gid not in self.projects
+        if is_reader:
+            self.projects.add(project_gid)
+        elif project_gid in self.projects:
+            self.projects.discard(project_gid)
+            if self.narrowed is not None:
+                self.fail(ProjectLeft())
+        return begins
+
+    async def take(self) -> list[str]:
+        """The events since the last call, at least one; raises what ended the listening."""
+        await self._filled.wait()
+        if self._failure is not None:
+            raise self._failure
+        taken, self._queue = self._queue, []
+        self._filled.clear()
+        return taken
+
+
+def wire_text(event: Event) -> str:
+    return json.dumps(events.wire_event(event), separators=(",", ":"))
+
+
+def _in_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        close_old_connections()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    # Not thread-sensitive: else the queries of all sockets of a process would share one thread.
+    return sync_to_async(call, thread_sensitive=False)
+
+
+@_in_thread
+def _visible(user: User, narrowed: frozenset[UUID] | None) -> set[UUID]:
+    visible = visible_project_gids(user)
+    return visible if narrowed is None else visible & narrowed
+
+
+@_in_thread
+def _page(cursor: int, projects: set[UUID], user_gid: UUID, upto: int) -> list[Event]:
+    found = events.events_after(cursor, project_gids=projects, user_gids=[user_gid])
+    page = list(found.filter(cursor__lte=upto)[:REPLAY_PAGE])
+    events.check_cursor(cursor)
+    return page
+
+
+@_in_thread
+def _news(cursor: int, projects: set[UUID], user_gids: set[UUID]) -> tuple[int, list[Event]]:
+    latest = events.latest_cursor()
+    if latest == cursor or not user_gids:
+        return latest, []
+    latest = min(latest, cursor + NEWS_PAGE)
+    # Memberships may begin: their events are looked at even where nobody listens to the project.
+    found = events.events_after(cursor, project_gids=projects, user_gids=user_gids)
+    begun = Event.objects.filter(
+        cursor__gt=cursor, data_type__in=("cc.projects_members", "cc.projects")
+    )
+    return latest, list((found | begun).filter(cursor__lte=latest).order_by("cursor"))
+
+
+_readers = _in_thread(readers_of)
+_latest = _in_thread(events.latest_cursor)
+
+
+class Feed:
+    """The reader of the log in one web process. It runs while there are listeners."""
+
+    def __init__(self) -> None:
+        self.listeners: set[Listener] = set()
+        self._position = 0
+        self._turn = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    async def follow(
+        self,
+        user: User,
+        narrowed: frozenset[UUID] | None,
+        cursor: int,
+        user_changed: asyncio.Event,
+    ) -> AsyncGenerator[list[str], None]:
+        """All events after the cursor that the user may see, as texts, batch by batch, for ever.
+
+        `user_changed` is set when the user's own data change. The first batch may be empty.
+        Raises CursorUnknown, Overflow or ProjectLeft.
+        """
+        listener = Listener(user, narrowed, user_changed)
+        visible = await _visible(user, narrowed)
+        await self._start()
+        while page := await _page(cursor, visible, user.gid, self._position):
+            cursor = page[-1].cursor
+            yield [wire_text(event) for event in page]
+            if len(page) < REPLAY_PAGE:
+                break
+        try:
+            async with self._turn:
+                # Nothing is handed out meanwhile: what is read here and what comes later meet.
+                listener.projects = await _visible(user, narrowed)
+                page = await _page(cursor, listener.projects, user.gid, self._position)
+                while len(page) and len(page) % REPLAY_PAGE == 0:
+                    page += await _page(
+                        page[-1].cursor, listener.projects, user.gid, self._position
+                    )
+                self.listeners.add(listener)
+            yield [wire_text(event) for event in page]
+            while True:
+                yield await listener.take()
+        finally:
+            self.listeners.discard(listener)
+
+    async def _start(self) -> None:
+        async with self._turn:
+            if self._task is None or self._task.done():
+                self._position = await _latest()
+                self._task = asyncio.create_task(self._run(), name="feed")
+
+    async def stop(self) -> None:
+        """End the reader; listeners stay where they are and are closed by their connections."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        ear = bell.Bell(bell.FEEDS)
+        rung = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(ear.socket, rung.set)
+        try:
+            while True:
+                rung.clear()
+                ear.clear()
+                try:
+                    async with self._turn:
+                        before = self._position
+                        await self._hand_out()
+                    if self._position != before:
+                        continue  # there may be more already
+                except Error:
+                    logger.warning("the feed could not read the event log", exc_info=True)
+                    await asyncio.sleep(ERROR_PAUSE_SECONDS)
+                try:
+                    async with asyncio.timeout(settings.FEED_POLL_SECONDS):
+                        await rung.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            loop.remove_reader(ear.socket)
+            ear.close()
+
+    async def _hand_out(self) -> None:
+        projects = set().union(*(listener.projects for listener in self.listeners))
+        user_gids = {listener.user_gid for listener in self.listeners}
+        latest, news = await _news(self._position, projects, user_gids)
+        for event in news:
+            begins = False
+            if event.project_gid is not None and event.data_type != "jobs":
+                readers = await _readers(event.project_gid)
+                for listener in self.listeners:
+                    is_reader = listener.user_gid in readers
+                    begins |= listener.set_membership(event.project_gid, is_reader)
+            self._hand_to_listeners(event)
+            if begins:
+                # The rest was read for fewer projects than are listened to now: read it again.
+                self._position = event.cursor
+                return
+        self._position = latest
+
+    def _hand_to_listeners(self, event: Event) -> None:
+        text = None
+        for listener in self.listeners:
+            if listener.wants(event):
+                text = text or wire_text(event)
+                listener.put(text)
+            if event.data_type == "cc.users" and event.user_gid == listener.user_gid:
+                listener.user_changed.set()
+
+
+feed = Feed()

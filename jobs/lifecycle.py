@@ -1,0 +1,227 @@
+"""The only writer of jobs. Each change of status is one conditional UPDATE and one event."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, QuerySet, Value
+from django.db.models.functions import Coalesce, Least, Now
+from django.utils import timezone
+
+from jobs import events, queue
+from jobs.errors import LeaseLost
+from jobs.models import Job
+from projects.models import Project, User
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's hold on a job: good while the job is processing under this lease number."""
+
+    job: Job
+    lease_number: int
+
+    def rows(self) -> QuerySet[Job]:
+        """The job's row while this claim holds, else nothing."""
+        return Job.objects.filter(
+            pk=self.job.pk, status=Job.Status.PROCESSING, lease_number=self.lease_number
+        )
+
+
+def _lease_end() -> ExpressionWrapper:
+    # By the database's clock, as the reaper reads it: the machines' clocks need not agree.
+    length = Value(timedelta(seconds=settings.JOB_LEASE_SECONDS))
+    return ExpressionWrapper(Now() + length, output_field=DateTimeField())
+
+
+def process_error(kind: str, reason: str) -> dict[str, Any]:
+    """What clients find in `info.error` of a job that failed."""
+    info = {"process": kind.partition("_")[0], "reason": reason}
+    return {"code": 1003, "message": "Process error", "info": info}
+
+
+def _job_event(job: Job, action: str = "UPDATE") -> events.Draft:
+    data = {
+        "project_gid": str(job.project.gid),
+        "job": job.kind,
+        "status": job.status,
+        "info": job.info,
+        "created_on": job.created_on.timestamp(),
+        "updated_on": job.updated_on.timestamp(),
+    }
+    return events.Draft(action, "jobs", str(job.token), project_gid=job.project.gid, data=data)
+
+
+def _changed(job: Job) -> events.Draft:
+    return _job_event(Job.objects.select_related("project").get(pk=job.pk))
+
+
+def submit(
+    *,
+    project: Project,
+    kind: str,
+    arguments: dict[str, Any],
+    total: int,
+    requested_by: User | None,
+) -> Job:
+    """Record a job and put it on the queue: the last thing that the caller's transaction does.
+
+    `total`: an estimate in the engine's unit. The caller holds the project's row lock, so that
+    jobs are numbered in the order in which they were asked for.
+    """
+    now = timezone.now()
+    job = Job.objects.create(
+        project=project,
+        kind=kind,
+        arguments=arguments,
+        total=total,
+        remaining=total,
+        requested_by=requested_by,
+        created_on=now,
+        updated_on=now,
+        hinted_on=now,
+    )
+    queue.put(str(job.token))
+    events.record([_job_event(job, "INSERT")])
+    return job
+
+
+def claim(token: str, worker: str) -> Claim | None:
+    """Take a queued job if no earlier one of its project is still to be done; None if not."""
+    earlier = Job.objects.filter(
+        project=OuterRef("project"), status__in=Job.ACTIVE, pk__lt=OuterRef("pk")
+    )
+    free = Job.objects.filter(~Exists(earlier), token=token, status=Job.Status.QUEUED)
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            taken = free.update(
+                status=Job.Status.PROCESSING,
+                lease_number=F("lease_number") + 1,
+                lease_until=_lease_end(),
+                worker=worker,
+                started_on=Coalesce("started_on", Value(now, output_field=DateTimeField())),
+                updated_on=now,
+            )
+            if not taken:
+                return None
+            job = Job.objects.select_related("project", "project__owner").get(token=token)
+            events.record([_job_event(job)])
+    except IntegrityError:
+        return None  # another job of the project was claimed at the same moment
+    return Claim(job, job.lease_number)
+
+
+def renew(claim: Claim) -> None:
+    """Hold the job for another lease; raises LeaseLost if it is not this worker's any more."""
+    if not claim.rows().update(lease_until=_lease_end()):
+        raise LeaseLost
+
+
+def report(claim: Claim, total: int, remaining: int) -> None:
+    """Write progress and its event, and renew the lease; raises LeaseLost."""
+    with transaction.atomic():
+        written = claim.rows().update(
+            total=total,
+            remaining=Least(F("remaining"), Value(remaining)),
+            lease_until=_lease_end(),
+            updated_on=timezone.now(),
+        )
+        if not written:
+            raise LeaseLost
+        events.record([_changed(claim.job)])
+
+
+def _put_next(project_id: int) -> None:
+    """Put the oldest waiting job of the project on the queue."""
+    waiting = Job.objects.filter(project_id=project_id, status=Job.Status.QUEUED).order_by("pk")
+    if job := waiting.first():
+        put_again(job)
+
+
+def put_again(job: Job) -> None:
+    """Put a waiting job's token on the queue once more: harmless, if it is there already."""
+    Job.objects.filter(pk=job.pk).update(hinted_on=timezone.now())
+    queue.put(str(job.token))
+
+
+@contextmanager
+def completion(claim: Claim) -> Iterator[list[events.Draft]]:
+    """The one transaction in which a job ends well.
+
+    What the body writes is committed together with `done` or not at all; the drafts that it adds
+    to the list become events before the job's own. Raises LeaseLost before the body runs.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        if not claim.rows().update(
+            status=Job.Status.DONE, remaining=0, lease_until=None, updated_on=now, ended_on=now
+        ):
+            raise LeaseLost
+        drafts: list[events.Draft] = []
+        yield drafts
+        _put_next(claim.job.project_id)
+        events.record([*drafts, _changed(claim.job)])
+
+
+def fail(claim: Claim, reason: str) -> None:
+    """End the job with an error; raises LeaseLost."""
+    if not _end_failed(claim.job, claim.rows(), reason):
+        raise LeaseLost
+
+
+def give_back(claim: Claim) -> None:
+    """Put a job that was stopped on purpose back to the queue; raises LeaseLost."""
+    if not _requeue(claim.job, claim.rows(), losses=0):
+        raise LeaseLost
+
+
+def expired() -> QuerySet[Job]:
+    """The processing jobs whose worker has not renewed the lease in time."""
+    return Job.objects.filter(status=Job.Status.PROCESSING, lease_until__lt=Now())
+
+
+def recover(job: Job) -> bool:
+    """Put a job whose lease ran out back to the queue, or end it when that happened too often.
+
+    Returns False when its worker has come back meanwhile.
+    """
+    rows = expired().filter(pk=job.pk, lease_number=job.lease_number)
+    if job.losses + 1 < settings.JOB_ATTEMPTS:
+        return _requeue(job, rows, losses=1)
+    return _end_failed(job, rows, f"the worker was lost {job.losses + 1} times while doing this")
+
+
+def _end_failed(job: Job, rows: QuerySet[Job], reason: str) -> bool:
+    now = timezone.now()
+    with transaction.atomic():
+        if not rows.update(
+            status=Job.Status.DONE,
+            error=process_error(job.kind, reason),
+            lease_until=None,
+            updated_on=now,
+            ended_on=now,
+        ):
+            return False
+        _put_next(job.project_id)
+        events.record([_changed(job)])
+    return True
+
+
+def _requeue(job: Job, rows: QuerySet[Job], losses: int) -> bool:
+    with transaction.atomic():
+        if not rows.update(
+            status=Job.Status.QUEUED,
+            lease_until=None,
+            worker="",
+            losses=F("losses") + losses,
+            updated_on=timezone.now(),
+        ):
+            return False
+        _put_next(job.project_id)
+        events.record([_changed(job)])
+    return True

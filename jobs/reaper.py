@@ -1,0 +1,63 @@
+"""Finds what was lost: jobs of dead workers, jobs whose queue entry vanished, events too old."""
+
+import logging
+import threading
+import time
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import Error, connections
+from django.utils import timezone
+
+from jobs import events, lifecycle, queue
+from jobs.models import Job
+
+logger = logging.getLogger(__name__)
+
+# A queue entry that nobody has taken nor claimed for so long is looked for.
+HINT_AGE = timedelta(seconds=5)
+TRIM_SECONDS = 600
+
+
+def reap() -> None:
+    """Recover the jobs whose lease ran out; put waiting jobs on the queue that are not there."""
+    for job in lifecycle.expired().select_related("project"):
+        if lifecycle.recover(job):
+            logger.warning("job %s lost its worker %s", job.token, job.worker)
+    if queue.has_waiting():
+        return  # the workers are busy: what waits will come to its turn
+    busy = Job.objects.filter(status=Job.Status.PROCESSING).values("project")
+    waiting = Job.objects.filter(
+        status=Job.Status.QUEUED, hinted_on__lt=timezone.now() - HINT_AGE
+    ).exclude(project__in=busy)
+    heads = {job.project_id: job for job in waiting.order_by("-pk")}
+    for job in heads.values():
+        lifecycle.put_again(job)
+
+
+class Reaper:
+    """Reaps every few seconds in a thread of the process that keeps a cluster."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._reap, name="reaper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _reap(self) -> None:
+        trimmed_at = float("-inf")
+        while not self._stop.wait(settings.REAPER_SECONDS):
+            try:
+                reap()
+                if time.monotonic() - trimmed_at > TRIM_SECONDS:
+                    events.trim()
+                    trimmed_at = time.monotonic()
+            except Error:
+                # The database is away for now: the next round finds the same work.
+                logger.warning("the reaper could not reach the database", exc_info=True)
+                connections.close_all()

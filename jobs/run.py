@@ -1,0 +1,83 @@
+"""A job while it runs, as the function that does it sees it."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from jobs import lifecycle
+from jobs.broker import CLUSTER_VARIABLE
+from jobs.errors import Draining, LeaseLost
+from jobs.events import Draft
+from jobs.models import Job
+
+# At most four progress events a second for a job.
+EVENT_SECONDS = 0.25
+
+
+def draining_mark(cluster: str) -> Path:
+    """The file whose presence tells this cluster's jobs to go back to the queue."""
+    return Path(settings.RUN_DIR) / f"{cluster}.draining"
+
+
+def is_draining() -> bool:
+    """Whether the cluster that this process belongs to is stopping."""
+    cluster = os.environ.get(CLUSTER_VARIABLE)
+    return bool(cluster) and draining_mark(str(cluster)).exists()
+
+
+class Run:
+    """What a kind of job is given: its job, a way to report progress, and the way to end well."""
+
+    def __init__(self, claim: lifecycle.Claim) -> None:
+        self.claim = claim
+        self.total = claim.job.total
+        self.remaining = claim.job.remaining
+        self.reported_at = self.moved_at = time.monotonic()
+        self.lost = False
+
+    @property
+    def job(self) -> Job:
+        return self.claim.job
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = self.claim.job.arguments
+        return arguments
+
+    def progress(self, total: int, remaining: int) -> None:
+        """Tell how far the work is, in the engine's unit; call it often.
+
+        Raises LeaseLost or Draining when the work must be undone and left.
+        """
+        self.total, self.remaining = total, min(self.remaining, remaining)
+        now = self.moved_at = time.monotonic()
+        if self.lost:
+            raise LeaseLost
+        if now - self.reported_at < EVENT_SECONDS:
+            return
+        if is_draining():
+            raise Draining
+        self.report()
+
+    def report(self) -> None:
+        """Send the progress as it stands now; raises LeaseLost."""
+        self.reported_at = time.monotonic()
+        lifecycle.report(self.claim, self.total, self.remaining)
+
+    def check_lease(self) -> None:
+        """Make sure, right before a commit elsewhere, that the job is this worker's.
+
+        The lease is renewed, so that it holds while the commit is under way. Raises LeaseLost.
+        """
+        lifecycle.renew(self.claim)
+
+    @contextmanager
+    def completion(self) -> Iterator[list[Draft]]:
+        """The transaction in which the job ends well: see lifecycle.completion()."""
+        with lifecycle.completion(self.claim) as drafts:
+            yield drafts

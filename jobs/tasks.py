@@ -1,0 +1,63 @@
+"""What workers run. The one place that catches everything that a job can raise."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from jobs import lifecycle
+from jobs.broker import CLUSTER_VARIABLE
+from jobs.errors import Draining, JobFailed, LeaseLost
+from jobs.heartbeat import Heartbeat
+from jobs.run import Run, is_draining
+
+logger = logging.getLogger(__name__)
+
+
+def life_mark(cluster: str) -> Path:
+    """The file whose time of change is this cluster's last sign of life."""
+    return Path(settings.RUN_DIR) / f"{cluster}.alive"
+
+
+def show_life(cluster: str) -> None:
+    """Show that this cluster's workers take and do tasks."""
+    mark = life_mark(cluster)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+
+
+def worker_name() -> str:
+    """This worker as it stands in a job's row: host:cluster:process."""
+    cluster = os.environ.get(CLUSTER_VARIABLE, "")
+    return f"{socket.gethostname()}:{cluster}:{os.getpid()}"
+
+
+def run_job(token: str) -> None:
+    """Claim the job with this token and do it; return quietly if it is not to be done (now)."""
+    if is_draining():
+        return
+    claim = lifecycle.claim(token, worker_name())
+    if claim is None:
+        return
+    function: Callable[[Run], None] = import_string(settings.JOB_TASKS[claim.job.kind])
+    run = Run(claim)
+    try:
+        with Heartbeat(run):
+            function(run)
+    except LeaseLost:
+        logger.warning("job %s is another worker's now; left", token)
+    except Draining:
+        lifecycle.give_back(claim)
+    except JobFailed as error:
+        logger.info("job %s failed: %s", token, error.reason)
+        lifecycle.fail(claim, error.reason)
+    except BaseException as error:
+        # SystemExit included: the queue's time limit arrives as one.
+        logger.exception("job %s failed", token)
+        lifecycle.fail(claim, f"an internal error; look for {token} in the server's log")
+        if not isinstance(error, Exception):
+            raise

@@ -1,0 +1,89 @@
+"""Where a project's database is: its address, sealed at rest, and what an address may be."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from projects.errors import InvalidAddress
+from projects.models import Project
+
+MANAGED = "sqlite:managed"
+SQLITE_PREFIX = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class SqliteAddress:
+    """A SQLite file; `managed` when it lies in Savepoint's own data folder."""
+
+    path: Path
+    managed: bool
+
+
+def _cipher() -> MultiFernet:
+    try:
+        return MultiFernet([Fernet(key.strip()) for key in settings.ADDRESS_KEYS])
+    except ValueError as error:
+        raise ImproperlyConfigured("ADDRESS_KEYS: each must be 32 bytes in base64") from error
+
+
+def seal_address(address: str) -> str:
+    """The address as it is kept in Savepoint's own database."""
+    return _cipher().encrypt(address.encode()).decode()
+
+
+def open_address(project: Project) -> str:
+    """The project's address as it was given. Never log it: it may hold a password."""
+    try:
+        return _cipher().decrypt(project.sealed_address.encode()).decode()
+    except InvalidToken as error:
+        raise ImproperlyConfigured(
+            "a project's database address was sealed with a key that ADDRESS_KEYS lacks"
+        ) from error
+
+
+def managed_path(project: Project) -> Path:
+    """The file of a database that Savepoint keeps itself."""
+    return Path(settings.MANAGED_DATABASES_DIR) / f"{project.gid}.sqlite3"
+
+
+def check_address(address: str) -> None:
+    """Raise InvalidAddress unless this is an address that a project may have."""
+    if address != MANAGED:
+        _outside_path(address)
+
+
+def address_of(project: Project) -> SqliteAddress:
+    """The project's address, read; raises InvalidAddress if it is no longer allowed."""
+    address = open_address(project)
+    if address == MANAGED:
+        return SqliteAddress(managed_path(project), managed=True)
+    return SqliteAddress(_outside_path(address), managed=False)
+
+
+def _outside_path(address: str) -> Path:
+    if not address.startswith(SQLITE_PREFIX):
+        raise InvalidAddress(f"an address is {MANAGED} or {SQLITE_PREFIX}/absolute/path")
+    # Links are resolved before the check: the root must hold the file itself, not a way out.
+    path = Path(os.path.realpath("/" + address.removeprefix(SQLITE_PREFIX).lstrip("/")))
+    if not any(path.is_relative_to(root) for root in settings.SQLITE_ROOTS):
+        raise InvalidAddress("a SQLite file must lie under one of the folders in SQLITE_ROOTS")
+    return path
+
+
+def make_managed_database(project: Project) -> None:
+    """Make the project's empty database file, if its database is a managed one.
+
+    An empty file is an empty SQLite database; made without SQLite, as nobody can have it open.
+    """
+    if open_address(project) != MANAGED:
+        return
+    path = managed_path(project)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
