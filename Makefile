@@ -1,0 +1,43 @@
+# `make run` and `make test` need nothing but Python 3.11 and this folder.
+
+PYTHON ?= python3
+PORT ?= 8000
+HOST ?= 127.0.0.1
+DATA_DIR ?= $(CURDIR)/data
+VENV := .venv
+BIN := $(VENV)/bin
+export DATA_DIR
+
+.PHONY: run test check clean
+
+run: $(VENV)/run.stamp
+	@$(BIN)/python -m config.keys
+	@exec $(BIN)/python manage.py serve --demo --host $(HOST) --port $(PORT)
+
+test: $(VENV)/dev.stamp
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && export DATA_DIR=$$dir \
+	&& $(BIN)/python -m config.keys >/dev/null \
+	&& $(BIN)/mypy . \
+	&& HTTPS=true $(BIN)/python manage.py check --deploy --fail-level WARNING \
+	&& $(BIN)/python manage.py makemigrations --check --dry-run
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Savepoint needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: $(BIN)/python requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: $(BIN)/python requirements.txt requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/run.stamp

@@ -1,0 +1,175 @@
+"""Versions: facts to be read, and the way back to one."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+
+from backups.admin.requests import may_restore, restore
+from backups.models import Backup
+from jobs.admin import reason
+from jobs.models import Job
+from projects.admin.columns import (
+    NOTHING,
+    badge,
+    byte_count,
+    duration,
+    link,
+    moment,
+    page_of,
+)
+from projects.admin.facts import FactsAdmin
+from projects.admin.projects import database_kind
+from projects.models import Project
+
+STATES = {
+    Backup.State.PENDING: Q(completed_on=None, deleted_on=None, job__status__in=Job.ACTIVE),
+    Backup.State.COMPLETE: Q(completed_on__isnull=False, deleted_on=None),
+    Backup.State.FAILED: Q(completed_on=None, deleted_on=None) & ~Q(job__status__in=Job.ACTIVE),
+    Backup.State.DELETED: Q(deleted_on__isnull=False),
+}
+
+
+def is_restorable(backup: Backup) -> bool:
+    return backup.state == Backup.State.COMPLETE and backup.project.status == Project.Status.ACTIVE
+
+
+class StateFilter(admin.SimpleListFilter):
+    """By what Backup.state derives."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(state.value, state.value) for state in STATES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Backup]) -> QuerySet[Backup]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(STATES[Backup.State(value)])
+
+
+@admin.register(Backup)
+class BackupAdmin(FactsAdmin):
+    """Versions are made and deleted by jobs only; here they are read, and restored."""
+
+    list_display = (
+        "version_label",
+        "project_link",
+        "name",
+        "created_by",
+        "time",
+        "state_badge",
+        "size_text",
+        "stored_text",
+        "purpose",
+        "took",
+    )
+    list_filter = (StateFilter, "purpose", ("project", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("name", "created_by")
+    ordering = ("-id",)
+    fields = (
+        "project_link",
+        "version",
+        "name",
+        "created_by",
+        "requested_by",
+        "created_on",
+        "state_badge",
+        "error",
+        "job_link",
+        "size_text",
+        "stored_text",
+        "took",
+        "purpose",
+        "parent_version",
+        "content_hash",
+        "verified_on",
+        "contents",
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Backup]:
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("project", "job", "requested_by")
+            .defer("facts", "project__options", "project__sealed_address", "job__arguments")
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.restore_view)
+        return [path("<int:pk>/restore/", view, name="backups_backup_restore"), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        context["may_restore"] = may_restore(request) and is_restorable(kwargs["obj"])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def restore_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show what would be replaced by what; do it when that is confirmed."""
+        if not (self.has_view_permission(request) and may_restore(request)):
+            raise PermissionDenied
+        backup = self.get_object(request, str(pk))
+        if backup is None:
+            raise Http404
+        if request.method == "POST" or not is_restorable(backup):
+            if restore(request, backup):
+                self.log_change(request, backup, "Asked for its restore.")
+                return HttpResponseRedirect(page_of(backup.project))
+            return HttpResponseRedirect(page_of(backup))
+        context = self.admin_site.each_context(request) | {
+            "title": f"Restore {backup.project} to version {backup.version}?",
+            "opts": self.opts,
+            "backup": backup,
+            "size": byte_count(backup.size),
+            "database": database_kind(backup.project),
+            "back": page_of(backup),
+        }
+        return TemplateResponse(request, "admin/backups/backup/restore.html", context)
+
+    @admin.display(description="version", ordering="version")
+    def version_label(self, backup: Backup) -> str:
+        return f"{backup.version}"
+
+    @admin.display(description="project", ordering="project__name")
+    def project_link(self, backup: Backup) -> str:
+        return link(backup.project)
+
+    @admin.display(ordering="created_on")
+    def time(self, backup: Backup) -> str:
+        return moment(backup.created_on)
+
+    @admin.display(description="state")
+    def state_badge(self, backup: Backup) -> str:
+        return badge(backup.state, title=reason(backup.job))
+
+    @admin.display(description="size", ordering="size")
+    def size_text(self, backup: Backup) -> str:
+        return byte_count(backup.size)
+
+    @admin.display(description="stored", ordering="stored")
+    def stored_text(self, backup: Backup) -> str:
+        return byte_count(backup.stored)
+
+    @admin.display
+    def took(self, backup: Backup) -> str:
+        return duration(backup.job.started_on, backup.job.ended_on)
+
+    @admin.display
+    def error(self, backup: Backup) -> str:
+        return reason(backup.job) or NOTHING
+
+    @admin.display(description="job")
+    def job_link(self, backup: Backup) -> str:
+        return link(backup.job)
+
+    @admin.display
+    def contents(self, backup: Backup) -> str:
+        return format_html("<pre>{}</pre>", json.dumps(backup.facts, indent=2, ensure_ascii=False))

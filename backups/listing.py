@@ -1,0 +1,29 @@
+"""The versions of projects, as clients see them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from backups.models import Backup, VersionCounter
+from projects.models import Project
+
+
+def versions_of(projects: Iterable[Project]) -> dict[int, dict[str, Any]]:
+    """For each project's id: its versions, newest first, and the next version's number."""
+    ids = [project.pk for project in projects]
+    listed: dict[int, dict[str, Any]] = {pk: {"versions": [], "next_version": 1} for pk in ids}
+    for backup in Backup.objects.restorable().filter(project__in=ids).defer("facts"):
+        listed[backup.project_id]["versions"].append(backup.wire())
+    for counter in VersionCounter.objects.filter(project__in=ids):
+        listed[counter.project_id]["next_version"] = counter.next_version
+    return listed
+
+
+def latest_backup(project: Project) -> Backup | None:
+    """The newest version that can be restored."""
+    return Backup.objects.restorable().filter(project=project).order_by("-version").first()
+
+
+def last_backed_up(project: Project) -> float | None:
+    """When the newest version was asked for (timestamp); None without one."""
+    backup = latest_backup(project)
+    return backup.created_on.timestamp() if backup else None

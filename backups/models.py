@@ -1,0 +1,99 @@
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q, QuerySet
+
+from jobs.models import Job
+from projects.models import Project
+
+
+class BackupQuerySet(QuerySet["Backup"]):
+    def restorable(self) -> "BackupQuerySet":
+        """The versions that exist for clients: made whole, and not deleted."""
+        return self.filter(completed_on__isnull=False, deleted_on=None)
+
+
+class Backup(models.Model):
+    """A version of a project's database, from the moment in which its number is given.
+
+    Rows are never removed: a number that was given is never given again.
+    """
+
+    class Purpose(models.TextChoices):
+        ASKED_FOR = "asked_for", "asked for"
+        SAFETY = "safety", "before a restore"
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        COMPLETE = "complete"
+        FAILED = "failed"
+        DELETED = "deleted"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="backups")
+    version = models.PositiveIntegerField()
+    name = models.CharField(max_length=200)
+    created_by = models.CharField(max_length=200)
+    created_on = models.DateTimeField()
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.ASKED_FOR)
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="backup")
+    completed_on = models.DateTimeField(null=True)
+    deleted_on = models.DateTimeField(null=True)
+    # What is known once it is complete.
+    parent_version = models.PositiveIntegerField(null=True)
+    manifest_key = models.CharField(max_length=200, blank=True)
+    content_hash = models.CharField(max_length=64, blank=True)
+    unit_size = models.PositiveIntegerField(null=True, help_text="In bytes: a page for SQLite.")
+    size = models.BigIntegerField(null=True, help_text="Of the database, in bytes.")
+    stored = models.BigIntegerField(null=True, help_text="Added to the storage, in bytes.")
+    facts = models.JSONField(default=dict)
+    verified_on = models.DateTimeField(null=True)
+
+    objects = BackupQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-version",)
+        verbose_name = "version"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("project", "version"), name="a_version_number_is_given_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(completed_on=None) | ~Q(manifest_key=""),
+                name="a_complete_version_has_a_manifest",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} (version {self.version} of {self.project})"
+
+    @property
+    def state(self) -> str:
+        """Derived: a version that has not been completed shares the fate of its job."""
+        if self.deleted_on is not None:
+            return self.State.DELETED
+        if self.completed_on is not None:
+            return self.State.COMPLETE
+        return self.State.PENDING if self.job.status in Job.ACTIVE else self.State.FAILED
+
+    def wire(self) -> dict[str, Any]:
+        """The version as it stands in a project's list of versions."""
+        return {
+            "version": self.version,
+            "name": self.name,
+            "created_by": self.created_by,
+            "timestamp": self.created_on.timestamp(),
+        }
+
+
+class VersionCounter(models.Model):
+    """The next version number of a project; raised under the project's row lock."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="+")
+    next_version = models.PositiveIntegerField(default=1)
+
+    def __str__(self) -> str:
+        return f"next version of {self.project}: {self.next_version}"

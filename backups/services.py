@@ -1,0 +1,96 @@
+"""What can be asked for: each records a job and answers at once; workers do the rest."""
+
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from backups import targets
+from backups.errors import VersionUnknown
+from backups.listing import latest_backup
+from backups.models import Backup, VersionCounter
+from backups.names import checked_name, default_name
+from jobs import lifecycle
+from jobs.models import Job
+from projects.models import Project, User
+
+
+class Requested(NamedTuple):
+    """A job asked for, and the version that it makes or restores."""
+
+    backup: Backup
+    job: Job
+
+
+def _next_version(project: Project) -> int:
+    """Take the project's next version number. The project's row is locked until the commit."""
+    Project.objects.select_for_update().get(pk=project.pk)
+    counter, _ = VersionCounter.objects.get_or_create(project=project)
+    VersionCounter.objects.filter(pk=counter.pk).update(next_version=F("next_version") + 1)
+    return counter.next_version
+
+
+def create_backup(
+    *,
+    project: Project,
+    requested_by: User | None,
+    created_by: str,
+    name: str | None = None,
+    purpose: str = Backup.Purpose.ASKED_FOR,
+) -> Requested:
+    """Reserve the next version and queue the job that makes it.
+
+    Raises InvalidName, or JobNotStarted when it is plain already that the job can't succeed.
+    """
+    latest = latest_backup(project)
+    units = targets.estimated_units(project, "backup", latest.unit_size if latest else None)
+    targets.check_store("backup")
+    with transaction.atomic():
+        version = _next_version(project)
+        name = default_name(version) if name is None else checked_name(name, version)
+        job = lifecycle.submit(
+            project=project,
+            kind="backup_project",
+            arguments={"version": version},
+            total=units,
+            requested_by=requested_by,
+        )
+        backup = Backup.objects.create(
+            project=project,
+            version=version,
+            name=name,
+            created_by=created_by,
+            created_on=timezone.now(),
+            requested_by=requested_by,
+            purpose=purpose,
+            job=job,
+        )
+    return Requested(backup, job)
+
+
+def restorable_version(project: Project, version: int) -> Backup:
+    """The version, if it can be restored; raises VersionUnknown."""
+    backup = Backup.objects.restorable().filter(project=project, version=version).first()
+    if backup is None:
+        raise VersionUnknown(version)
+    return backup
+
+
+def restore_backup(*, project: Project, requested_by: User | None, version: int) -> Requested:
+    """Queue the job that puts the project's database back to this version.
+
+    Raises VersionUnknown or JobNotStarted.
+    """
+    backup = restorable_version(project, version)
+    targets.check_store("restore")
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)
+        job = lifecycle.submit(
+            project=project,
+            kind="restore_project",
+            arguments={"version": version},
+            total=(backup.size or 0) // (backup.unit_size or 1),
+            requested_by=requested_by,
+        )
+    return Requested(backup, job)

@@ -1,0 +1,71 @@
+"""From a project to its database's engine and its place in the store."""
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+
+from backups.engines.interface import Engine
+from backups.engines.sqlite import SqliteEngine
+from backups.errors import JobNotStarted, StorageError
+from backups.pipeline import ProjectStore
+from backups.store.local import LocalStore
+from backups.store.seal import Keyring
+from projects.databases import SqliteAddress, address_of
+from projects.errors import InvalidAddress
+from projects.models import Project
+
+# Taken for the page size until a version has told the true one.
+USUAL_PAGE = 4096
+
+
+def engine_of(project: Project) -> Engine:
+    """The engine on the project's database. Made in a worker, never in a web process."""
+    address = _address(project, "backup")
+    scratch = Path(settings.SCRATCH_DIR)
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return SqliteEngine(address.path, lock_wait=settings.LOCK_WAIT_SECONDS, scratch=scratch)
+
+
+def store_of(project: Project) -> ProjectStore:
+    """The project's place in the store, with the keys to it."""
+    return ProjectStore(
+        store=LocalStore(Path(settings.STORE_DIR)),
+        keyring=Keyring.parse(settings.STORE_KEYS),
+        gid=str(project.gid),
+        block_size=settings.BLOCK_BYTES,
+        frame_size=settings.FRAME_BYTES,
+        pack_size=settings.PACK_BYTES,
+    )
+
+
+def estimated_units(project: Project, process: str, unit_size: int | None) -> int:
+    """How many units the project's database has, by its size alone, rounded up.
+
+    Only looks the file up: a web process must not open a database that workers have open. Raises
+    JobNotStarted if the database is not there.
+    """
+    path = _address(project, process).path
+    try:
+        size = os.stat(path).st_size
+    except FileNotFoundError as error:
+        raise JobNotStarted(process, "the project's database does not exist") from error
+    except OSError as error:
+        reason = f"the project's database can't be reached: {error.strerror}"
+        raise JobNotStarted(process, reason) from error
+    return -(-size // (unit_size or USUAL_PAGE))
+
+
+def check_store(process: str) -> None:
+    """Raise JobNotStarted if the backup storage can't be written."""
+    try:
+        LocalStore(Path(settings.STORE_DIR)).check_writable()
+    except StorageError as error:
+        raise JobNotStarted(process, error.reason) from error
+
+
+def _address(project: Project, process: str) -> SqliteAddress:
+    try:
+        return address_of(project)
+    except InvalidAddress as error:
+        raise JobNotStarted(process, f"the project's database address: {error}") from error

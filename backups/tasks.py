@@ -1,0 +1,78 @@
+"""What each kind of job does. Runs in a worker; settings.JOB_TASKS names these functions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.utils import timezone
+
+from backups import pipeline, targets
+from backups.errors import BackupsError, JobNotStarted
+from backups.listing import latest_backup
+from backups.models import Backup
+from jobs.errors import JobFailed
+from jobs.events import project_changed
+from jobs.run import Run
+
+
+@contextmanager
+def _reasons_for_users() -> Iterator[None]:
+    """Turn what the backup core says into the job's failure."""
+    try:
+        yield
+    except (BackupsError, JobNotStarted) as error:
+        raise JobFailed(error.reason) from error
+
+
+def backup_project(run: Run) -> None:
+    """Make the version that was reserved for this job."""
+    project = run.job.project
+    backup = Backup.objects.get(job=run.job)
+    parent = latest_backup(project)
+    label = pipeline.VersionLabel(
+        version=backup.version,
+        name=backup.name,
+        created_by=backup.created_by,
+        created_on=backup.created_on.timestamp(),
+    )
+    with _reasons_for_users():
+        taken = pipeline.take(
+            targets.engine_of(project),
+            targets.store_of(project),
+            label,
+            parent_key=parent.manifest_key if parent else None,
+            progress=run.progress,
+        )
+    with run.completion() as events:
+        Backup.objects.filter(pk=backup.pk).update(
+            completed_on=timezone.now(),
+            parent_version=taken.parent_version,
+            manifest_key=taken.manifest_key,
+            content_hash=taken.content_hash,
+            unit_size=taken.unit_size,
+            size=taken.size,
+            stored=taken.stored,
+            facts=taken.facts,
+        )
+        events.append(project_changed(project.gid))
+
+
+def restore_project(run: Run) -> None:
+    """Put the project's database back to a version, in place, all or nothing."""
+    project = run.job.project
+    backup = (
+        Backup.objects.restorable()
+        .filter(project=project, version=run.arguments["version"])
+        .first()
+    )
+    if backup is None:
+        raise JobFailed("the version was deleted before its restore began")
+    with _reasons_for_users():
+        pipeline.restore(
+            targets.engine_of(project),
+            targets.store_of(project),
+            backup.manifest_key,
+            before_commit=run.check_lease,
+            progress=run.progress,
+        )
+    with run.completion() as events:
+        events.append(project_changed(project.gid))

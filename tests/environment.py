@@ -1,0 +1,36 @@
+"""The environment of a test run: a folder and keys of its own. Loaded as a plugin, before settings.
+
+Nothing of the caller's environment reaches the tests: settings would follow it.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from config.keys import make_missing
+
+SETTINGS = Path(__file__).parent.parent / "config" / "settings.py"
+FOLDER = Path(tempfile.mkdtemp(prefix="savepoint-tests-"))
+
+
+def settings_variables() -> set[str]:
+    """The names of all environment variables that the settings read."""
+
+    return set(re.findall(r'(?:env\.\w+|key)\(\s*"([A-Z_]+)"', SETTINGS.read_text()))
+
+
+for name in settings_variables():
+    os.environ.pop(name, None)
+    os.environ.pop(f"{name}_FILE", None)
+os.environ["DATA_DIR"] = str(FOLDER)
+# Small data is hard data: many blocks, frames and packs even in a database of some pages.
+os.environ |= {"BLOCK_BYTES": "8192", "FRAME_BYTES": "32768", "PACK_BYTES": "262144"}
+make_missing(FOLDER / "keys")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(FOLDER, ignore_errors=True)
