@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+ARGS ?= -n auto --dist loadfile
 HOST ?= 127.0.0.1
 DATA_DIR ?= $(CURDIR)/data
 VENV := .venv

@@ -36,8 +36,8 @@ def check_times(**kwargs: Any) -> list[CheckMessage]:
                 id="jobs.E002",
             )
         )
-    queue = settings.Q_CLUSTER
-    if not queue["timeout"] < queue["retry"] or not queue["ack_failures"]:
+    queue: dict[str, Any] = settings.Q_CLUSTER
+    if queue["timeout"] >= queue["retry"] or not queue["ack_failures"]:
         found.append(
             Error(
                 "Q_CLUSTER would run tasks twice",

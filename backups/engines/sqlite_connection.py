@@ -7,13 +7,13 @@ descriptor of it would drop SQLite's POSIX locks, and commits of other processes
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import sqlean  # type: ignore[import-untyped]
+import sqlean
 
 from backups.errors import (
     DatabaseBusy,

@@ -10,7 +10,7 @@ from backups.store.local import LocalStore
 from backups.store.seal import Keyring
 
 from .engines.sqlite_files import comparable, ignore, make_database, pages_of, rows_of
-from .killed import KILLED, killed_at, steps_of
+from .store.killed import KILLED, killed_at, steps_of
 
 KILLS = 100
 AT_THE_END = 40
@@ -92,7 +92,7 @@ def test_a_killed_backup_leaves_all_versions_and_the_next_one_works(
     assert path.read_bytes() == content
     assert_restorable(tmp_path, last, content)
     project_in(tmp_path).store.remove_abandoned("g", grace=0)  # type: ignore[attr-defined]
-    assert not [file for file in (tmp_path / "store").rglob("*.part")]
+    assert list((tmp_path / "store").rglob("*.part")) == []
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])

@@ -11,7 +11,8 @@ import pytest
 from backups.errors import ObjectDamaged, StorageError, StorageFull, StorageUnwritable
 from backups.store import local
 from backups.store.local import LocalStore
-from tests.backups.killed import forked
+
+from .killed import forked
 
 
 class FailingDisk:
