@@ -18,6 +18,23 @@ def versions_of(projects: Iterable[Project]) -> dict[int, dict[str, Any]]:
     return listed
 
 
+def version_details(backup: Backup) -> dict[str, Any]:
+    """All that a client may know of a version. Sizes are bytes, the duration seconds."""
+    job = backup.job
+    duration = (
+        (job.ended_on - job.started_on).total_seconds() if job.ended_on and job.started_on else None
+    )
+    return backup.wire() | {
+        "size": backup.size,
+        "stored": backup.stored,
+        "duration": duration,
+        "state": backup.state,
+        "purpose": backup.purpose,
+        "verified_on": backup.verified_on.timestamp() if backup.verified_on else None,
+        "facts": backup.facts,
+    }
+
+
 def latest_backup(project: Project) -> Backup | None:
     """The newest version that can be restored."""
     return Backup.objects.restorable().filter(project=project).order_by("-version").first()

@@ -13,7 +13,7 @@ from backups.store.manifest import Manifest
 from backups.store.parent import usable_parent
 from backups.store.project import ProjectStore
 
-__all__ = ["ProjectStore", "Taken", "VersionLabel", "restore", "take"]
+__all__ = ["ProjectStore", "Taken", "VersionLabel", "purge", "restore", "take"]
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,18 @@ def restore(
         )
     content = _content(project_store, manifest)
     engine.restore(content, before_commit=before_commit, progress=progress)
+
+
+def purge(project_store: ProjectStore, progress: Progress) -> None:
+    """Delete every object of the project. Repeatable; raises StorageError.
+
+    Manifests go first: what remains after a crash is packs that nothing refers to.
+    """
+    keys = [*project_store.manifest_keys(), *project_store.pack_keys()]
+    for done, key in enumerate(keys):
+        progress(len(keys), len(keys) - done)
+        project_store.store.delete(key)
+    project_store.store.flush()
 
 
 def _content(

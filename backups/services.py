@@ -1,5 +1,6 @@
 """What can be asked for: each records a job and answers at once; workers do the rest."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.db import transaction
@@ -13,6 +14,8 @@ from backups.models import Backup, VersionCounter
 from backups.names import checked_name, default_name
 from jobs import lifecycle
 from jobs.models import Job
+from projects.changes import Action, record_project
+from projects.errors import NotAllowed
 from projects.models import Project, User
 
 
@@ -23,9 +26,15 @@ class Requested(NamedTuple):
     job: Job
 
 
+def _lock(project: Project) -> None:
+    """Lock the project's row until the commit; raises NotAllowed if it was deleted meanwhile."""
+    locked = Project.objects.select_for_update().get(pk=project.pk)
+    if locked.status != Project.Status.ACTIVE:
+        raise NotAllowed
+
+
 def _next_version(project: Project) -> int:
-    """Take the project's next version number. The project's row is locked until the commit."""
-    Project.objects.select_for_update().get(pk=project.pk)
+    """Take the project's next version number. The caller has locked the project's row."""
     counter, _ = VersionCounter.objects.get_or_create(project=project)
     VersionCounter.objects.filter(pk=counter.pk).update(next_version=F("next_version") + 1)
     return counter.next_version
@@ -47,6 +56,7 @@ def create_backup(
     units = targets.estimated_units(project, "backup", latest.unit_size if latest else None)
     targets.check_store("backup")
     with transaction.atomic():
+        _lock(project)
         version = _next_version(project)
         name = default_name(version) if name is None else checked_name(name, version)
         job = lifecycle.submit(
@@ -71,10 +81,22 @@ def create_backup(
 
 def restorable_version(project: Project, version: int) -> Backup:
     """The version, if it can be restored; raises VersionUnknown."""
-    backup = Backup.objects.restorable().filter(project=project, version=version).first()
+    backups = Backup.objects.restorable().select_related("job")
+    backup = backups.filter(project=project, version=version).first()
     if backup is None:
         raise VersionUnknown(version)
     return backup
+
+
+def page_of_versions(
+    project: Project, *, size: int, below: int | None
+) -> tuple[list[Backup], int | None]:
+    """The newest versions, or those below a version; and below which one to go on, if any."""
+    backups = Backup.objects.restorable().filter(project=project).select_related("job")
+    if below is not None:
+        backups = backups.filter(version__lt=below)
+    page = list(backups.order_by("-version")[: size + 1])
+    return page[:size], page[size - 1].version if len(page) > size else None
 
 
 def restore_backup(*, project: Project, requested_by: User | None, version: int) -> Requested:
@@ -85,7 +107,7 @@ def restore_backup(*, project: Project, requested_by: User | None, version: int)
     backup = restorable_version(project, version)
     targets.check_store("restore")
     with transaction.atomic():
-        Project.objects.select_for_update().get(pk=project.pk)
+        _lock(project)
         job = lifecycle.submit(
             project=project,
             kind="restore_project",
@@ -94,3 +116,22 @@ def restore_backup(*, project: Project, requested_by: User | None, version: int)
             requested_by=requested_by,
         )
     return Requested(backup, job)
+
+
+def rename_backup(*, project: Project, version: int, name: str) -> None:
+    """Call a version otherwise. Raises VersionUnknown or InvalidName."""
+    with transaction.atomic():
+        _lock(project)
+        backup = restorable_version(project, version)
+        backup.name = checked_name(name, version)
+        backup.save(update_fields=["name"])
+        record_project(Action.UPDATE, project)
+
+
+def delete_backups(*, project: Project, versions: Iterable[int]) -> None:
+    """Take these versions off the list for good; those that are not on it are passed over."""
+    with transaction.atomic():
+        _lock(project)
+        listed = Backup.objects.restorable().filter(project=project, version__in=list(versions))
+        if listed.update(deleted_on=timezone.now()):
+            record_project(Action.UPDATE, project)

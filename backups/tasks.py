@@ -12,6 +12,7 @@ from backups.models import Backup
 from jobs.errors import JobFailed
 from jobs.events import project_changed
 from jobs.run import Run
+from projects.databases import remove_managed_database
 
 
 @contextmanager
@@ -76,3 +77,15 @@ def restore_project(run: Run) -> None:
         )
     with run.completion() as events:
         events.append(project_changed(project.gid))
+
+
+def purge_project(run: Run) -> None:
+    """Remove all that is kept of a project that was deleted for good."""
+    project = run.job.project
+    # Off the lists first: whatever happens from here on, no version is listed that is not there.
+    Backup.objects.filter(project=project, deleted_on=None).update(deleted_on=timezone.now())
+    with _reasons_for_users():
+        pipeline.purge(targets.store_of(project), run.progress)
+    remove_managed_database(project)
+    with run.completion():
+        pass

@@ -71,8 +71,12 @@ def failure_of(error: BaseException) -> Failure | None:
             return Failure(401, {})
         case projects.errors.NotAllowed() | PermissionDenied():
             return Failure(403, {})
+        case projects.errors.EntityUnknown(info=info):
+            return Failure(422, info)
         case backups.errors.VersionUnknown(version=version):
             return Failure(422, {"version": version})
+        case jobs.errors.JobUnknown(token=token):
+            return Failure(422, {"job": token})
         case jobs.errors.CursorUnknown():
             return Failure(422, {"reset": True})
         case projects.errors.InvalidName(info=info):

@@ -169,7 +169,19 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["config.envelope.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.envelope.ObjectParser"],
     "EXCEPTION_HANDLER": "config.errors.answer_exception",
+    "DEFAULT_THROTTLE_CLASSES": ["projects.throttles.CallThrottle"],
+    # How many proxies in front add to X-Forwarded-For; with none, the header is not believed.
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+# Number of calls / s, m, h or d: each in one web process, by user, address, address with name, and
+# project.
+THROTTLE_RATES = {
+    "calls": env.str("THROTTLE_CALLS", default="1200/m"),
+    "sign_in_address": env.str("THROTTLE_SIGN_IN_ADDRESS", default="60/m"),
+    "sign_in_name": env.str("THROTTLE_SIGN_IN_NAME", default="10/m"),
+    "create": env.str("THROTTLE_CREATE", default="60/m"),
 }
 
 # What other apps add to a project's entity: key -> function(projects) -> {project id: value}.
@@ -182,6 +194,7 @@ CHANGE_RECORDER = "jobs.events.record_change"
 JOB_TASKS = {
     "backup_project": "backups.tasks.backup_project",
     "restore_project": "backups.tasks.restore_project",
+    "purge_project": "backups.tasks.purge_project",
 }
 WORKERS = env.int("WORKERS", default=2)
 JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)

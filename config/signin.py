@@ -6,13 +6,14 @@ from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from backups.listing import last_backed_up
 from config.release import VERSION
 from jobs.events import latest_cursor
 from projects.access import gid_of, members_of, membership_for, memberships_of
-from projects.authentication import sign_in, sign_in_with_key
+from projects.authentication import read_token, sign_in, sign_in_with_key
 from projects.models import ApiKey, Membership, Project, User
 from projects.parameters import Parameters, TextParameter
 from projects.permissions import ProjectView
@@ -22,7 +23,8 @@ from projects.serializers import (
     project_entities,
     user_entity,
 )
-from projects.tokens import SessionToken
+from projects.throttles import AddressThrottle, NameThrottle
+from projects.tokens import RefreshToken, SessionToken
 
 Payload = dict[str, dict[str, Any]]
 
@@ -95,6 +97,13 @@ class PublicView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes: tuple[type[BaseThrottle], ...] = ()
+
+
+class SignInView(PublicView):
+    """A view that takes a password or a key: who guesses is slowed down."""
+
+    throttle_classes = (AddressThrottle, NameThrottle)
 
 
 class PingView(PublicView):
@@ -104,13 +113,36 @@ class PingView(PublicView):
         return Response({"result": {"pong": time.time()}})
 
 
-class LoginView(PublicView):
+class LoginView(SignInView):
     """POST /api/login"""
 
     def post(self, request: Request) -> Response:
         parameters = LoginParameters.read(request.data)
         user = sign_in(parameters["username"], parameters["password"])
         return _signed_in(init_payload(user), user)
+
+
+class TokenView(SignInView):
+    """POST /api/token/: a pair of tokens, for clients that expect them"""
+
+    def post(self, request: Request) -> Response:
+        parameters = LoginParameters.read(request.data)
+        user = sign_in(parameters["username"], parameters["password"])
+        access = SessionToken.begin(user)
+        return Response({"result": {"access": str(access), "refresh": str(access.refresh())}})
+
+
+class RefreshParameters(Parameters):
+    refresh = TextParameter(max_length=4096)
+
+
+class TokenRefreshView(SignInView):
+    """POST /api/token/refresh/"""
+
+    def post(self, request: Request) -> Response:
+        parameters = RefreshParameters.read(request.data)
+        _, token = read_token(parameters["refresh"], RefreshToken)
+        return Response({"result": {"access": str(token.access())}})
 
 
 class InitView(APIView):
@@ -123,7 +155,7 @@ class InitView(APIView):
     post = get
 
 
-class ProjectLoginView(PublicView):
+class ProjectLoginView(SignInView):
     """POST /api/p/<gid>/login"""
 
     def post(self, request: Request, gid: str) -> Response:
@@ -133,7 +165,7 @@ class ProjectLoginView(PublicView):
         return _signed_in(project_init_payload(membership), user)
 
 
-class ProjectKeyView(PublicView):
+class ProjectKeyView(SignInView):
     """POST /api/p/<gid>/auth"""
 
     def post(self, request: Request, gid: str) -> Response:

@@ -9,6 +9,8 @@ from config.signin import (
     ProjectInitView,
     ProjectKeyView,
     ProjectLoginView,
+    TokenRefreshView,
+    TokenView,
 )
 
 urlpatterns = [
@@ -16,10 +18,13 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/ping", PingView.as_view()),
     path("api/login", LoginView.as_view()),
+    path("api/token/", TokenView.as_view()),
+    path("api/token/refresh/", TokenRefreshView.as_view()),
     path("api/init", InitView.as_view()),
     path("api/p/<str:gid>/login", ProjectLoginView.as_view()),
     path("api/p/<str:gid>/auth", ProjectKeyView.as_view()),
     path("api/p/<str:gid>/init", ProjectInitView.as_view()),
+    path("", include("projects.urls")),
     path("", include("jobs.urls")),
     path("", include("backups.urls")),
 ]

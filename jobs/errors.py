@@ -17,8 +17,20 @@ class LeaseLost(JobStopped):
     """Another worker may hold this job now: this one must not commit anything."""
 
 
+class Cancelled(JobStopped):
+    """Somebody asked for the job to be stopped: it ends with an error that says so."""
+
+
 class Draining(JobStopped):
     """The cluster is stopping: the job goes back to the queue."""
+
+
+class JobUnknown(Exception):
+    """The project has no job with this token."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(token)
+        self.token = token
 
 
 class CursorUnknown(Exception):

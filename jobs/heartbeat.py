@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import Error, connections
 
 from jobs import lifecycle
-from jobs.errors import LeaseLost
+from jobs.errors import Cancelled, JobStopped
 from jobs.run import Run
 
 logger = logging.getLogger(__name__)
@@ -60,8 +60,12 @@ class Heartbeat:
                     elif now - renewed_at >= settings.JOB_HEARTBEAT_SECONDS:
                         lifecycle.renew(self.run.claim)
                         renewed_at = now
-                except LeaseLost:
-                    self.run.lost = True
+                except Cancelled as error:
+                    # The lease is kept while the work is undone.
+                    self.run.stopped = error
+                    renewed_at = now
+                except JobStopped as error:
+                    self.run.stopped = error
                     return
                 except Error:
                     # Not fatal by itself: if it lasts, the lease runs out and the job is fenced.

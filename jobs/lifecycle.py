@@ -13,9 +13,11 @@ from django.db.models.functions import Coalesce, Least, Now
 from django.utils import timezone
 
 from jobs import events, queue
-from jobs.errors import LeaseLost
+from jobs.errors import Cancelled, LeaseLost
 from jobs.models import Job
 from projects.models import Project, User
+
+CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,9 @@ def process_error(kind: str, reason: str) -> dict[str, Any]:
 
 
 def _job_event(job: Job, action: str = "UPDATE") -> events.Draft:
-    data = {
-        "project_gid": str(job.project.gid),
-        "job": job.kind,
-        "status": job.status,
-        "info": job.info,
-        "created_on": job.created_on.timestamp(),
-        "updated_on": job.updated_on.timestamp(),
-    }
-    return events.Draft(action, "jobs", str(job.token), project_gid=job.project.gid, data=data)
+    return events.Draft(
+        action, "jobs", str(job.token), project_gid=job.project.gid, data=job.wire()
+    )
 
 
 def _changed(job: Job) -> events.Draft:
@@ -117,13 +113,18 @@ def claim(token: str, worker: str) -> Claim | None:
 
 
 def renew(claim: Claim) -> None:
-    """Hold the job for another lease; raises LeaseLost if it is not this worker's any more."""
+    """Hold the job for another lease.
+
+    Raises LeaseLost if it is not this worker's any more, Cancelled if it shall be stopped.
+    """
     if not claim.rows().update(lease_until=_lease_end()):
         raise LeaseLost
+    if claim.rows().filter(cancel_requested_on__isnull=False).exists():
+        raise Cancelled
 
 
 def report(claim: Claim, total: int, remaining: int) -> None:
-    """Write progress and its event, and renew the lease; raises LeaseLost."""
+    """Write progress and its event, and renew the lease; raises LeaseLost or Cancelled."""
     with transaction.atomic():
         written = claim.rows().update(
             total=total,
@@ -134,6 +135,8 @@ def report(claim: Claim, total: int, remaining: int) -> None:
         if not written:
             raise LeaseLost
         events.record([_changed(claim.job)])
+    if claim.rows().filter(cancel_requested_on__isnull=False).exists():
+        raise Cancelled
 
 
 def _put_next(project_id: int) -> None:
@@ -180,6 +183,24 @@ def give_back(claim: Claim) -> None:
         raise LeaseLost
 
 
+def cancel(job: Job) -> Job:
+    """Refuse a job that waits, ask one that is processed to stop; leaves one that has ended.
+
+    Returns the job as it is then.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        waiting = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
+        if waiting.update(status=Job.Status.REJECTED, updated_on=now, ended_on=now):
+            _put_next(job.project_id)
+            events.record([_changed(job)])
+        else:
+            Job.objects.filter(
+                pk=job.pk, status=Job.Status.PROCESSING, cancel_requested_on=None
+            ).update(cancel_requested_on=now)
+    return Job.objects.select_related("project").get(pk=job.pk)
+
+
 def expired() -> QuerySet[Job]:
     """The processing jobs whose worker has not renewed the lease in time."""
     return Job.objects.filter(status=Job.Status.PROCESSING, lease_until__lt=Now())
@@ -191,6 +212,8 @@ def recover(job: Job) -> bool:
     Returns False when its worker has come back meanwhile.
     """
     rows = expired().filter(pk=job.pk, lease_number=job.lease_number)
+    if job.cancel_requested_on is not None:
+        return _end_failed(job, rows, CANCELLED)
     if job.losses + 1 < settings.JOB_ATTEMPTS:
         return _requeue(job, rows, losses=1)
     return _end_failed(job, rows, f"the worker was lost {job.losses + 1} times while doing this")

@@ -39,6 +39,7 @@ class Job(models.Model):
     updated_on = models.DateTimeField()
     started_on = models.DateTimeField(null=True)
     ended_on = models.DateTimeField(null=True)
+    cancel_requested_on = models.DateTimeField(null=True)
     hinted_on = models.DateTimeField(help_text="When its token was last put on the queue.")
     # The lease: whoever claimed the job under this number may write to it until it is lost.
     lease_number = models.IntegerField(default=0)
@@ -76,6 +77,17 @@ class Job(models.Model):
         if self.error is not None:
             info["error"] = self.error
         return info
+
+    def wire(self) -> dict[str, Any]:
+        """The job as its events tell it."""
+        return {
+            "project_gid": str(self.project.gid),
+            "job": self.kind,
+            "status": self.status,
+            "info": self.info,
+            "created_on": self.created_on.timestamp(),
+            "updated_on": self.updated_on.timestamp(),
+        }
 
     @property
     def ended_well(self) -> bool:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from jobs import events, lifecycle, queue
 from jobs.models import Job
+from projects import idempotency
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Reaper:
                 reap()
                 if time.monotonic() - trimmed_at > TRIM_SECONDS:
                     events.trim()
+                    idempotency.forget_old()
                     trimmed_at = time.monotonic()
             except Error:
                 # The database is away for now: the next round finds the same work.

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from jobs import lifecycle
 from jobs.broker import CLUSTER_VARIABLE
-from jobs.errors import Draining, LeaseLost
+from jobs.errors import Draining, JobStopped
 from jobs.events import Draft
 from jobs.models import Job
 
@@ -38,7 +38,8 @@ class Run:
         self.total = claim.job.total
         self.remaining = claim.job.remaining
         self.reported_at = self.moved_at = time.monotonic()
-        self.lost = False
+        # What the heartbeat found out and the work must hear of at its next step.
+        self.stopped: JobStopped | None = None
 
     @property
     def job(self) -> Job:
@@ -52,12 +53,12 @@ class Run:
     def progress(self, total: int, remaining: int) -> None:
         """Tell how far the work is, in the engine's unit; call it often.
 
-        Raises LeaseLost or Draining when the work must be undone and left.
+        Raises a JobStopped (LeaseLost, Cancelled, Draining) when the work must be undone.
         """
         self.total, self.remaining = total, min(self.remaining, remaining)
         now = self.moved_at = time.monotonic()
-        if self.lost:
-            raise LeaseLost
+        if self.stopped is not None:
+            raise self.stopped
         if now - self.reported_at < EVENT_SECONDS:
             return
         if is_draining():
@@ -65,14 +66,15 @@ class Run:
         self.report()
 
     def report(self) -> None:
-        """Send the progress as it stands now; raises LeaseLost."""
+        """Send the progress as it stands now; raises LeaseLost or Cancelled."""
         self.reported_at = time.monotonic()
         lifecycle.report(self.claim, self.total, self.remaining)
 
     def check_lease(self) -> None:
         """Make sure, right before a commit elsewhere, that the job is this worker's.
 
-        The lease is renewed, so that it holds while the commit is under way. Raises LeaseLost.
+        The lease is renewed, so that it holds while the commit is under way. Raises LeaseLost or
+        Cancelled.
         """
         lifecycle.renew(self.claim)
 

@@ -79,7 +79,9 @@ async def session_of_token(scope: Mapping[str, Any], text: object) -> SocketSess
     """The session of a JWT; raises NotAuthenticated."""
     if not isinstance(text, str):
         raise NotAuthenticated
-    user, token = await database_sync_to_async(read_token, thread_sensitive=False)(text)
+    user, token = await database_sync_to_async(read_token, thread_sensitive=False)(
+        text, SessionToken
+    )
     return SocketSession(user, token, scope)
 
 

@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 
 from jobs import lifecycle
 from jobs.broker import CLUSTER_VARIABLE
-from jobs.errors import Draining, JobFailed, LeaseLost
+from jobs.errors import Cancelled, Draining, JobFailed, LeaseLost
 from jobs.heartbeat import Heartbeat
 from jobs.run import Run, is_draining
 
@@ -43,15 +43,25 @@ def run_job(token: str) -> None:
     claim = lifecycle.claim(token, worker_name())
     if claim is None:
         return
-    function: Callable[[Run], None] = import_string(settings.JOB_TASKS[claim.job.kind])
+    try:
+        _run(claim)
+    except LeaseLost:
+        logger.warning("job %s is another worker's now; left", token)
+
+
+def _run(claim: lifecycle.Claim) -> None:
+    token = claim.job.token
     run = Run(claim)
     try:
+        function: Callable[[Run], None] = import_string(settings.JOB_TASKS[claim.job.kind])
         with Heartbeat(run):
             function(run)
     except LeaseLost:
-        logger.warning("job %s is another worker's now; left", token)
+        raise
     except Draining:
         lifecycle.give_back(claim)
+    except Cancelled:
+        lifecycle.fail(claim, lifecycle.CANCELLED)
     except JobFailed as error:
         logger.info("job %s failed: %s", token, error.reason)
         lifecycle.fail(claim, error.reason)

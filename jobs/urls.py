@@ -1,8 +1,10 @@
 from django.urls import path
 
-from jobs.views import CursorsView, GetView
+from jobs import views
 
 urlpatterns = [
-    path("sync/cursors", CursorsView.as_view()),
-    path("sync/get", GetView.as_view()),
+    path("sync/cursors", views.CursorsView.as_view()),
+    path("sync/get", views.GetView.as_view()),
+    path("api/p/<str:gid>/jobs/get", views.JobsGetView.as_view()),
+    path("api/p/<str:gid>/jobs/cancel", views.JobsCancelView.as_view()),
 ]

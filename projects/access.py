@@ -42,6 +42,15 @@ def membership_for(user: User, project_gid: UUID | None, role: str) -> Membershi
     return membership
 
 
+def owned_project(user: User, project_gid: UUID | None) -> Project:
+    """The project of this gid, deleted or not, if the user owns it; raises NotAllowed."""
+    if project_gid is not None:
+        project = Project.objects.filter(owner=user, gid=project_gid).first()
+        if project is not None:
+            return project
+    raise NotAllowed
+
+
 def members_of(projects: Iterable[Project]) -> QuerySet[Membership]:
     """The active memberships of these projects."""
     return Membership.objects.filter(

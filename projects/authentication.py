@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -16,7 +17,9 @@ from rest_framework_simplejwt.tokens import Token
 
 from projects.errors import NotAuthenticated
 from projects.models import ApiKey, Project, User
-from projects.tokens import SessionToken, is_usable
+from projects.tokens import BoundToken, is_usable
+
+T = TypeVar("T", bound=BoundToken)
 
 # Writing "last used" for every call would make each a write; a minute's precision is plenty.
 LAST_USED_PRECISION = timedelta(minutes=1)
@@ -28,15 +31,15 @@ def user_of_token(token: Token) -> User:
         user = User.objects.get(gid=UUID(str(token.get("sub"))))
     except (User.DoesNotExist, ValueError) as error:
         raise NotAuthenticated from error
-    assert isinstance(token, SessionToken)
+    assert isinstance(token, BoundToken)
     token.check_holder(user)
     return user
 
 
-def read_token(text: str) -> tuple[User, SessionToken]:
+def read_token(text: str, kind: type[T]) -> tuple[User, T]:
     """The user and token of a JWT's text; raises NotAuthenticated if it isn't good (any more)."""
     try:
-        token = SessionToken(text)  # type: ignore[arg-type]
+        token = kind(text)  # type: ignore[arg-type]
     except TokenError as error:
         raise NotAuthenticated from error
     return user_of_token(token), token

@@ -87,3 +87,12 @@ def make_managed_database(project: Project) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         return
+
+
+def remove_managed_database(project: Project) -> None:
+    """Delete the project's database with what SQLite keeps beside it, if it is a managed one."""
+    if open_address(project) != MANAGED:
+        return
+    path = managed_path(project)
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

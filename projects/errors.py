@@ -28,5 +28,13 @@ class NotAllowed(Exception):
     """
 
 
+class EntityUnknown(Exception):
+    """What was named does not exist, or not for the caller; `info`: parameter -> what it said."""
+
+    def __init__(self, **info: object) -> None:
+        super().__init__(info)
+        self.info = info
+
+
 class InvalidAddress(ValueError):
     """The address of a project database is malformed, or points where it may not."""

@@ -51,6 +51,8 @@ class Project(models.Model):
         help_text="Where the project's database is, sealed: addresses may hold passwords.",
     )
     created_on = models.DateTimeField(auto_now_add=True)
+    # Set when its versions and its managed database are to be removed for good.
+    purged_on = models.DateTimeField(null=True, editable=False)
     members = models.ManyToManyField(User, through="Membership", related_name="projects")
 
     class Meta:
@@ -96,6 +98,27 @@ class Membership(models.Model):
     def allows(self, role: str) -> bool:
         """Whether this membership may do what `role` may."""
         return self.status == self.Status.ACTIVE and role in self.roles
+
+
+class StoredAnswer(models.Model):
+    """The answer to a call with an Idempotency-Key, for the calls that repeat it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    path = models.CharField(max_length=200)
+    key = models.CharField(max_length=255)
+    body_hash = models.CharField(max_length=64)
+    answer = models.JSONField(default=dict)
+    created_on = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user", "path", "key"), name="one_answer_for_an_idempotency_key"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"answer of {self.path} to {self.user}"
 
 
 class ApiKey(models.Model):

@@ -1,10 +1,14 @@
 """Base of the views below /api/p/<gid>/."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
+from projects import idempotency
 from projects.access import gid_of, membership_for
 from projects.models import Membership, Project, User
 
@@ -13,15 +17,20 @@ class ProjectView(APIView):
     """A view of one project. `role` is the smallest role that may call it.
 
     Membership is checked before the body is read, so that a stranger learns nothing from the
-    order of errors. `self.membership` holds the caller's.
+    order of errors; and before the project's own throttles, so that he can't use up its share.
+    `self.membership` holds the caller's.
     """
 
     role: ClassVar[str] = Membership.Role.VIEWER
+    project_throttles: ClassVar[tuple[type[BaseThrottle], ...]] = ()
     membership: Membership
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.membership = membership_for(self.user, gid_of(kwargs["gid"]), self.role)
+        for throttle in (kind() for kind in self.project_throttles):
+            if not throttle.allow_request(request, self):
+                self.throttled(request, throttle.wait() or 1)
 
     @property
     def user(self) -> User:
@@ -31,3 +40,14 @@ class ProjectView(APIView):
     @property
     def project(self) -> Project:
         return self.membership.project
+
+    def answer_once(self, make: Callable[[], dict[str, Any]]) -> Response:
+        """What `make` answers; to a call repeated with its Idempotency-Key, the first answer."""
+        answer = idempotency.answer_once(
+            user=self.user,
+            path=self.request.path,
+            key=self.request.headers.get(idempotency.HEADER),
+            body=self.request.data,
+            make=make,
+        )
+        return Response(answer)

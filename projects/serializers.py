@@ -1,13 +1,14 @@
 """Users, projects and memberships as entities of the wire contract."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.conf.locale import LANG_INFO
 from django.utils.module_loading import import_string
 
-from projects.models import Membership, Project, User
+from projects.models import ApiKey, Membership, Project, User
 from projects.options import default_options
 
 Entity = dict[str, Any]
@@ -69,4 +70,21 @@ def language_entities(projects: Iterable[Project]) -> dict[str, Entity]:
     return {
         code: {"code": code, "name": LANG_INFO.get(code, {}).get("name", code)}
         for code in sorted(codes)
+    }
+
+
+def api_key_entity(api_key: ApiKey, role: str) -> Entity:
+    """An API key as its project's owner sees it."""
+
+    def seconds(moment: datetime | None) -> float | None:
+        return moment.timestamp() if moment else None
+
+    return {
+        "prefix": api_key.prefix,
+        "name": api_key.user.name,
+        "role": role,
+        "created_on": api_key.created_on.timestamp(),
+        "last_used_on": seconds(api_key.last_used_on),
+        "expires_on": seconds(api_key.expires_on),
+        "revoked_on": seconds(api_key.revoked_on),
     }

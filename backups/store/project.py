@@ -100,6 +100,10 @@ class ProjectStore:
         """The keys of all manifests there are, by version; also of versions never completed."""
         return self.store.list(self._manifests)
 
+    def pack_keys(self) -> Iterator[str]:
+        """The keys of all packs there are, referred to or not."""
+        return self.store.list(f"{self.gid}/packs/")
+
     @property
     def _manifests(self) -> str:
         return f"{self.gid}/manifests/"

@@ -7,7 +7,14 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-PUBLIC = {"api/ping", "api/login", "api/p/<str:gid>/login", "api/p/<str:gid>/auth"}
+PUBLIC = {
+    "api/ping",
+    "api/login",
+    "api/token/",
+    "api/token/refresh/",
+    "api/p/<str:gid>/login",
+    "api/p/<str:gid>/auth",
+}
 
 
 def routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:

@@ -1,0 +1,33 @@
+"""Names that people give: kept as they are in normal form C, unless they hide what they are."""
+
+import unicodedata
+
+from projects.errors import InvalidName
+
+MAX_LENGTH = 200
+# Characters that change the direction of the text around them (Unicode, UAX 9).
+DIRECTION = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+# Control characters, lone surrogates, and line and paragraph separators.
+HIDDEN = ("Cc", "Cs", "Zl", "Zp")
+
+
+def shown_name(name: str) -> str:
+    """The name in normal form C; raises InvalidName if it is blank, too long or can't be shown."""
+    name = unicodedata.normalize("NFC", name)
+    if any(
+        unicodedata.category(character) in HIDDEN or character in DIRECTION for character in name
+    ):
+        raise InvalidName(name="must not contain control or direction characters")
+    if not visible_text(name):
+        raise InvalidName(name="must not be blank")
+    if len(name) > MAX_LENGTH:
+        raise InvalidName(name=f"must have at most {MAX_LENGTH} characters")
+    return name
+
+
+def visible_text(text: str) -> str:
+    """The text as an eye sees it: compatibility forms folded, without what has no width."""
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(
+        character for character in folded if unicodedata.category(character) != "Cf"
+    ).strip()
