@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.content import content_of, execute
 from tests.service import Client, Service
 
 GID = uuid.UUID
@@ -227,6 +228,44 @@ def test_a_file_that_is_no_database_ends_the_job_with_1003_and_lists_nothing(
     assert "not" in error["info"]["reason"]
     assert str(database.parent) not in error["info"]["reason"]
     assert client.versions(gid) == []
+
+
+def test_a_backup_storage_that_can_not_be_written_is_1003_for_backup_and_restore(
+    own_service: Service,
+) -> None:
+    client = own_service.client()
+    version = client.backup()
+    store = own_service.folder / "store"
+    store.rename(own_service.folder / "elsewhere")
+    store.write_text("a file where the folder should be")
+    for process, body in (("backup", {"created_by": "me"}), ("restore", {"version": version})):
+        path = "create" if process == "backup" else "restore"
+        response = client.post(f"/api/p/{own_service.project}/backups/{path}", body)
+        status, code, message, info = error_of(response)
+        assert (status, code, message) == (422, 1003, "Process error")
+        assert info["process"] == process
+        assert "storage" in info["reason"]
+        assert str(own_service.folder) not in info["reason"]
+
+
+def test_a_stored_object_that_is_damaged_ends_the_restore_with_1003_and_changes_nothing(
+    own_service: Service,
+) -> None:
+    client = own_service.client()
+    version = client.backup()
+    execute(own_service.database, "DELETE FROM images")
+    changed = content_of(own_service.database)
+    for pack in (own_service.folder / "store").rglob("packs/*/*"):
+        pack.chmod(0o600)
+        content = bytearray(pack.read_bytes())
+        content[len(content) // 2] ^= 1
+        pack.write_bytes(content)
+    cursor = client.cursor()
+    job = client.restore(version)["job.token"]
+    error = client.wait_for(job, cursor)[-1]["data"]["info"]["error"]
+    assert (error["code"], error["info"]["process"]) == (1003, "restore")
+    assert "damaged" in error["info"]["reason"]
+    assert content_of(own_service.database) == changed
 
 
 def test_strangers_and_unknown_projects_get_the_same_403(service: Service) -> None:
