@@ -1,10 +1,9 @@
+import errno
 import fcntl
 import socket
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
@@ -38,14 +37,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         check_port(host, port)
         migrate_alone()
-        url = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+        url = f"http://{shown_host(host)}:{port}"
         text = f"Savepoint is running at {url}\n"
         if options["demo"]:
             text = greeting(ready_demo(url, options["demo_megabytes"]))
         cluster, reaper = Cluster(), Reaper()
         supervisor = Supervisor([web_server(host, port), cluster.child])
         threading.Thread(
-            target=say_when_up, args=(url, text, self.stdout.write), daemon=True
+            target=say_when_up, args=(host, port, text, self.stdout.write), daemon=True
         ).start()
         reaper.start()
         try:
@@ -62,10 +61,19 @@ def check_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            raise CommandError(
-                f"can't listen on {host}:{port}: {error.strerror}. PORT= chooses another port."
-            ) from error
+        except (OSError, OverflowError) as error:
+            hint = ""
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                hint = " PORT= chooses another port."
+            reason = error.strerror if isinstance(error, OSError) else "no such port"
+            raise CommandError(f"can't listen on {host}:{port}: {reason}.{hint}") from error
+
+
+def shown_host(host: str) -> str:
+    """The host as it stands in a URL that works on this machine."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
 
 
 def migrate_alone() -> None:
@@ -89,19 +97,21 @@ def web_server(host: str, port: int) -> Child:
             *("--ws-ping-interval", "20", "--ws-ping-timeout", "20"),
             *("--ws-per-message-deflate", "false"),
             *("--timeout-graceful-shutdown", str(WEB_STOP_SECONDS - 2)),
+            # Whom to believe about a caller's address is settled by NUM_PROXIES alone.
+            "--no-proxy-headers",
             *("--no-server-header", "--no-access-log", "--log-level", "warning"),
         ),
         stop_seconds=WEB_STOP_SECONDS,
     )
 
 
-def say_when_up(url: str, text: str, write: Callable[[str], Any]) -> None:
-    """Write the text as soon as the web server answers."""
+def say_when_up(host: str, port: int, text: str, write: Callable[[str], Any]) -> None:
+    """Write the text as soon as the web server takes connections."""
     while True:
         try:
-            with urllib.request.urlopen(f"{url}/api/ping", timeout=5):  # noqa: S310
+            with socket.create_connection((host, port), timeout=5):
                 break
-        except (urllib.error.URLError, OSError):
+        except OSError:
             time.sleep(0.1)
     write(text)
     sys.stdout.flush()

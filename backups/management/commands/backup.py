@@ -1,0 +1,61 @@
+from argparse import ArgumentParser
+from contextlib import closing
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from backups.management.base import BackupsCommand
+from backups.remote import command as remote
+from backups.services import create_backup
+from backups.views import CreateParameters
+from jobs.events import latest_cursor
+from jobs.follower import JobNews
+from jobs.waiting import Asked, Exit, conclude, deadline_after
+from projects.management.lookup import PROJECT_HELP, find_active_project
+
+
+class Command(BackupsCommand):
+    help = (
+        "Makes a version of a project's database: here or, with --url, on a Savepoint elsewhere."
+        " A machine without Savepoint's settings has the latter as `python -m backups.remote`."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("project", nargs="?", help=f"{PROJECT_HELP}; with --url its gid")
+        remote.add_backup_arguments(parser)
+        remote.add_remote_arguments(parser, url_required=False)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["url"]:
+            remote.run(options, self.stdout)
+            return
+        if options["api_key"] or options["api_key_file"] or options["project_gid"]:
+            raise CommandError(
+                "--project, --api-key and --api-key-file go with --url only", returncode=Exit.USAGE
+            )
+        if not options["project"]:
+            raise CommandError("name a project", returncode=Exit.USAGE)
+        project = find_active_project(options["project"])
+        created_by = CreateParameters.read({"created_by": options["created_by"]})["created_by"]
+        deadline = deadline_after(options["timeout"])
+        # Taken before the call, so that no event of the job can be missed.
+        cursor = latest_cursor()
+        backup, job = create_backup(
+            project=project, requested_by=None, created_by=created_by, name=options["name"]
+        )
+        result = {
+            "project": str(project.gid),
+            "version": backup.version,
+            "last_backed_up": backup.created_on.timestamp(),
+            "job.token": str(job.token),
+        }
+        version = f"version {backup.version}"
+        with closing(JobNews(cursor, job)) as news:
+            conclude(
+                Asked(result, f"{version} is asked for", f"{version} is complete"),
+                news,
+                wait=options["wait"],
+                deadline=deadline,
+                as_json=options["as_json"],
+                out=self.stdout,
+            )

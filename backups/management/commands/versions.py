@@ -1,0 +1,46 @@
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from backups.listing import version_details
+from backups.management.base import BackupsCommand
+from backups.models import Backup
+from projects.management.base import iso, table
+from projects.management.lookup import PROJECT_HELP, find_project
+
+TITLES = ("VERSION", "NAME", "CREATED BY", "TIME", "SIZE", "STORED")
+
+
+class Command(BackupsCommand):
+    help = "Lists a project's versions, newest first; sizes are bytes."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("project", help=PROJECT_HELP)
+        parser.add_argument(
+            "--all", action="store_true", help="also those pending, failed or deleted"
+        )
+        parser.add_argument("--json", action="store_true", dest="as_json")
+
+    def handle(self, *args: Any, project: str, **options: Any) -> None:
+        found = find_project(project)
+        backups = Backup.objects.filter(project=found).select_related("job")
+        if not options["all"]:
+            backups = backups.restorable()
+        if options["as_json"]:
+            told = [version_details(backup) for backup in backups]
+            self.stdout.write(json.dumps({"project": str(found.gid), "versions": told}))
+        elif options["all"]:
+            self.stdout.write(table((*TITLES, "STATE"), ((*_row(b), b.state) for b in backups)))
+        else:
+            self.stdout.write(table(TITLES, map(_row, backups)))
+
+
+def _row(backup: Backup) -> tuple[object, ...]:
+    return (
+        backup.version,
+        backup.name,
+        backup.created_by,
+        iso(backup.created_on),
+        "-" if backup.size is None else backup.size,
+        "-" if backup.stored is None else backup.stored,
+    )
