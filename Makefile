@@ -4,10 +4,12 @@ PYTHON ?= python3
 PORT ?= 8000
 ARGS ?= -n auto --dist loadfile
 HOST ?= 127.0.0.1
-DATA_DIR ?= $(CURDIR)/data
 VENV := .venv
 BIN := $(VENV)/bin
+# Only when it is given, here or in the environment; else .env or the default decides.
+ifneq ($(strip $(DATA_DIR)),)
 export DATA_DIR
+endif
 
 .PHONY: run test check clean
 
@@ -26,14 +28,15 @@ check: $(VENV)/dev.stamp
 	&& $(BIN)/python -m config.keys >/dev/null \
 	&& $(BIN)/mypy . \
 	&& HTTPS=true $(BIN)/python manage.py check --deploy --fail-level WARNING \
-	&& $(BIN)/python manage.py makemigrations --check --dry-run
+	&& $(BIN)/python manage.py makemigrations --check --dry-run \
+	&& $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit("Savepoint needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit("Savepoint needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/run.stamp: $(BIN)/python requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt

@@ -81,7 +81,10 @@ class ManifestUnreadable(StorageError):
 
 
 class JobNotStarted(BackupsError):
-    """It is plain before a job is recorded that it can't succeed. `process`: backup or restore."""
+    """It is plain before a job is recorded that it can't succeed.
+
+    `process`: backup or restore.
+    """
 
     def __init__(self, process: str, reason: str) -> None:
         super().__init__(reason)

@@ -24,5 +24,8 @@ def checked_name(name: str, version: int) -> str:
     name = shown_name(name)
     imitated = IMITATION.fullmatch(visible_text(name).casefold())
     if imitated and int(imitated[1]) != version:
-        raise InvalidName(name=f"names like {default_name(version)!r} are given by number only")
+        raise InvalidName(
+            name=f"names like {default_name(version)!r} are given by number only:"
+            f" this one belongs to version {int(imitated[1])}"
+        )
     return name

@@ -107,7 +107,7 @@ def restore(
     project_store: ProjectStore,
     manifest_key: str,
     *,
-    before_commit: Callable[[], None],
+    before_commit: Callable[[str], None],
     progress: Progress,
 ) -> None:
     """Make the database hold the version with this manifest key; see `Engine.restore`."""

@@ -9,8 +9,9 @@ from rest_framework.views import APIView
 
 from backups import removal
 from projects.access import owned_project
-from projects.models import Project, User
+from projects.models import Project
 from projects.parameters import GidParameter, Parameters, TextParameter
+from projects.permissions import caller
 from projects.serializers import project_entities
 
 
@@ -18,13 +19,8 @@ class ProjectParameters(Parameters):
     project = GidParameter()
 
 
-def _user(request: Request) -> User:
-    assert isinstance(request.user, User)
-    return request.user
-
-
 def _owned(request: Request, gid: UUID | None) -> Project:
-    return owned_project(_user(request), gid)
+    return owned_project(caller(request), gid)
 
 
 class DeleteView(APIView):
@@ -58,6 +54,6 @@ class PermanentDeleteView(APIView):
         parameters: dict[str, Any] = PurgeParameters.read(request.data)
         project = _owned(request, parameters["project"])
         job = removal.purge_project(
-            project=project, requested_by=_user(request), confirm=parameters["confirm"]
+            project=project, requested_by=caller(request), confirm=parameters["confirm"]
         )
         return Response({"result": {"project": str(project.gid), "job.token": str(job.token)}})

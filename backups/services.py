@@ -1,14 +1,16 @@
 """What can be asked for: each records a job and answers at once; workers do the rest."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from backups import targets
-from backups.errors import VersionUnknown
+from backups.errors import JobNotStarted, VersionUnknown
 from backups.listing import latest_backup
 from backups.models import Backup, VersionCounter
 from backups.names import checked_name, default_name
@@ -18,12 +20,24 @@ from projects.changes import Action, record_project
 from projects.errors import NotAllowed
 from projects.models import Project, User
 
+logger = logging.getLogger(__name__)
+
 
 class Requested(NamedTuple):
     """A job asked for, and the version that it makes or restores."""
 
     backup: Backup
     job: Job
+
+
+@contextmanager
+def _recorded(process: str) -> Iterator[None]:
+    """Tell the asker when the job can't be recorded; nothing has been begun then."""
+    try:
+        yield
+    except OperationalError as error:
+        logger.exception("a job could not be recorded")
+        raise JobNotStarted(process, "the job could not be recorded; try again") from error
 
 
 def _lock(project: Project) -> None:
@@ -53,9 +67,9 @@ def create_backup(
     Raises InvalidName, or JobNotStarted when it is plain already that the job can't succeed.
     """
     latest = latest_backup(project)
-    units = targets.estimated_units(project, "backup", latest.unit_size if latest else None)
-    targets.check_store("backup")
-    with transaction.atomic():
+    units = targets.estimated_units(project, latest.unit_size if latest else None)
+    targets.check_store()
+    with _recorded("backup"), transaction.atomic():
         _lock(project)
         version = _next_version(project)
         name = default_name(version) if name is None else checked_name(name, version)
@@ -105,8 +119,8 @@ def restore_backup(*, project: Project, requested_by: User | None, version: int)
     Raises VersionUnknown or JobNotStarted.
     """
     backup = restorable_version(project, version)
-    targets.check_store("restore")
-    with transaction.atomic():
+    targets.check_stored(backup.manifest_key)
+    with _recorded("restore"), transaction.atomic():
         _lock(project)
         job = lifecycle.submit(
             project=project,

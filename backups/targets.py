@@ -7,11 +7,11 @@ from django.conf import settings
 
 from backups.engines.interface import Engine
 from backups.engines.sqlite import SqliteEngine
-from backups.errors import JobNotStarted, StorageError
+from backups.errors import DatabaseUnreachable, JobNotStarted, StorageError
 from backups.pipeline import ProjectStore
 from backups.store.local import LocalStore
 from backups.store.seal import Keyring
-from projects.databases import SqliteAddress, address_of
+from projects.databases import address_of
 from projects.errors import InvalidAddress
 from projects.models import Project
 
@@ -21,7 +21,10 @@ USUAL_PAGE = 4096
 
 def engine_of(project: Project) -> Engine:
     """The engine on the project's database. Made in a worker, never in a web process."""
-    address = _address(project, "backup")
+    try:
+        address = address_of(project)
+    except InvalidAddress as error:
+        raise DatabaseUnreachable(f"the project's database address: {error}") from error
     scratch = Path(settings.SCRATCH_DIR)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SqliteEngine(address.path, lock_wait=settings.LOCK_WAIT_SECONDS, scratch=scratch)
@@ -39,33 +42,38 @@ def store_of(project: Project) -> ProjectStore:
     )
 
 
-def estimated_units(project: Project, process: str, unit_size: int | None) -> int:
+def estimated_units(project: Project, unit_size: int | None) -> int:
     """How many units the project's database has, by its size alone, rounded up.
 
     Only looks the file up: a web process must not open a database that workers have open. Raises
     JobNotStarted if the database is not there.
     """
-    path = _address(project, process).path
     try:
-        size = os.stat(path).st_size
+        size = os.stat(address_of(project).path).st_size
+    except InvalidAddress as error:
+        raise JobNotStarted("backup", f"the project's database address: {error}") from error
     except FileNotFoundError as error:
-        raise JobNotStarted(process, "the project's database does not exist") from error
+        raise JobNotStarted("backup", "the project's database does not exist") from error
     except OSError as error:
         reason = f"the project's database can't be reached: {error.strerror}"
-        raise JobNotStarted(process, reason) from error
+        raise JobNotStarted("backup", reason) from error
     return -(-size // (unit_size or USUAL_PAGE))
 
 
-def check_store(process: str) -> None:
+def check_store() -> None:
     """Raise JobNotStarted if the backup storage can't be written."""
     try:
         LocalStore(Path(settings.STORE_DIR)).check_writable()
     except StorageError as error:
-        raise JobNotStarted(process, error.reason) from error
+        raise JobNotStarted("backup", error.reason) from error
 
 
-def _address(project: Project, process: str) -> SqliteAddress:
+def check_stored(manifest_key: str) -> None:
+    """Raise JobNotStarted if the storage can't be read, or has lost this version's manifest.
+
+    To restore from a storage that can't be written, for want of room or of rights, must work.
+    """
     try:
-        return address_of(project)
-    except InvalidAddress as error:
-        raise JobNotStarted(process, f"the project's database address: {error}") from error
+        LocalStore(Path(settings.STORE_DIR)).size(manifest_key)
+    except StorageError as error:
+        raise JobNotStarted("restore", error.reason) from error

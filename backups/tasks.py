@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.utils import timezone
 
 from backups import pipeline, targets
-from backups.errors import BackupsError, JobNotStarted
+from backups.errors import BackupsError, DatabaseBusy
 from backups.listing import latest_backup
 from backups.models import Backup
 from jobs.errors import JobFailed
@@ -20,7 +20,7 @@ def _reasons_for_users() -> Iterator[None]:
     """Turn what the backup core says into the job's failure."""
     try:
         yield
-    except (BackupsError, JobNotStarted) as error:
+    except BackupsError as error:
         raise JobFailed(error.reason) from error
 
 
@@ -43,6 +43,8 @@ def backup_project(run: Run) -> None:
             parent_key=parent.manifest_key if parent else None,
             progress=run.progress,
         )
+    # Small work ends between two looks at the job: a cancelled version must not be listed.
+    run.check_lease()
     with run.completion() as events:
         Backup.objects.filter(pk=backup.pk).update(
             completed_on=timezone.now(),
@@ -58,23 +60,35 @@ def backup_project(run: Run) -> None:
 
 
 def restore_project(run: Run) -> None:
-    """Put the project's database back to a version, in place, all or nothing."""
+    """Put the project's database back to a version, in place, all or nothing.
+
+    An attempt that finds that an earlier one took effect, and was lost before it could say so,
+    changes nothing: what was written since must not be lost.
+    """
     project = run.job.project
     backup = (
-        Backup.objects.restorable()
-        .filter(project=project, version=run.arguments["version"])
-        .first()
-    )
+        Backup.objects.restorable().filter(project=project, version=run.arguments["version"])
+    ).first()
     if backup is None:
         raise JobFailed("the version was deleted before its restore began")
-    with _reasons_for_users():
-        pipeline.restore(
-            targets.engine_of(project),
-            targets.store_of(project),
-            backup.manifest_key,
-            before_commit=run.check_lease,
-            progress=run.progress,
-        )
+    earlier = run.job.checkpoint
+    try:
+        with _reasons_for_users():
+            engine = targets.engine_of(project)
+            if not (earlier and engine.holds(earlier)):
+                pipeline.restore(
+                    engine,
+                    targets.store_of(project),
+                    backup.manifest_key,
+                    before_commit=run.save_checkpoint,
+                    progress=run.progress,
+                )
+    except JobFailed as failure:
+        if earlier and isinstance(failure.__cause__, DatabaseBusy):
+            # Whoever holds the lock may be the earlier attempt, at its commit.
+            reason = "an earlier attempt may still hold the database, and take effect"
+            raise JobFailed(reason) from failure
+        raise
     with run.completion() as events:
         events.append(project_changed(project.gid))
 

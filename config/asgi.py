@@ -12,13 +12,18 @@ http = get_asgi_application()
 # Django must be set up before these look at models.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from channels.sessions import SessionMiddlewareStack  # noqa: E402
+from django.conf import settings  # noqa: E402
 
+from config.body import BoundedBody  # noqa: E402
 from jobs.consumers import SyncConsumer  # noqa: E402
 from jobs.feed import feed  # noqa: E402
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+bounded = BoundedBody(http, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
 async def lifespan(scope: Message, receive: Receive, send: Send) -> None:
@@ -45,4 +50,4 @@ async def websocket(scope: Message, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 4404})
 
 
-application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": lifespan})
+application = ProtocolTypeRouter({"http": bounded, "websocket": websocket, "lifespan": lifespan})

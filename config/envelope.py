@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from rest_framework.exceptions import APIException, ParseError
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
@@ -21,6 +22,16 @@ class BodyTooLarge(APIException):
     status_code = 413
     default_detail = "Request entity too large"
     default_code = "too_large"
+
+
+class OneRenderer(BaseContentNegotiation):
+    """Whatever a client says that it accepts, it gets the envelope."""
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        return DefaultContentNegotiation().select_parser(request, parsers)
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class EnvelopeRenderer(JSONRenderer):

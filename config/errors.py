@@ -117,7 +117,7 @@ def answer_exception(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api/", "/sync/")) or request.path in ("/api", "/sync")
+    return request.path.strip("/").partition("/")[0] in ("api", "sync")
 
 
 def _answer(failure: Failure) -> JsonResponse:

@@ -1,6 +1,6 @@
 """The keys of an installation: made once, never overwritten, readable by their owner only.
 
-Run `python -m config.keys [folder]` before the first start. Settings read these files unless the
+Run `python -m config.keys` before the first start. Settings read these files unless the
 environment gives the keys itself; they never make one up, so a lost key is noticed at once.
 """
 
@@ -9,6 +9,8 @@ import os
 import secrets
 import sys
 from pathlib import Path
+
+from config.places import DATA_DIR, KEY_DIR
 
 FILES = {
     "django": "signs sessions, forms and queue entries",
@@ -39,8 +41,13 @@ def make_missing(folder: Path) -> list[Path]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(os.environ.get("DATA_DIR", "data"))
-    for path in make_missing(folder / "keys"):
+    try:
+        # Nobody else on the machine needs to look into it: it will hold databases and sessions.
+        DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        written = make_missing(KEY_DIR)
+    except OSError as error:
+        sys.exit(f"can't write the keys to {KEY_DIR}: {error.strerror}")
+    for path in written:
         sys.stdout.write(f"made {path}: {FILES[path.stem]}\n")
 
 

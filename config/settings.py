@@ -8,12 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import FileAwareEnv
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+from config.places import BASE_DIR, DATA_DIR, KEY_DIR, RUN_DIR, SCRATCH_DIR, STORE_DIR, env
+from config.release import VERSION
 
-env = FileAwareEnv()
-env.read_env(BASE_DIR / ".env", recurse=False)
+__all__ = ["KEY_DIR", "RUN_DIR", "SCRATCH_DIR", "STORE_DIR"]
 
 
 def key(name: str, file: str) -> str:
@@ -27,17 +26,12 @@ def key(name: str, file: str) -> str:
     except OSError as error:
         raise ImproperlyConfigured(
             f"{name} is not set and {path} can't be read ({error.strerror}). "
-            f"Set it, or make the keys: DATA_DIR={DATA_DIR} python -m config.keys"
+            f"Set it, or make the keys: python -m config.keys"
         ) from error
 
 
 # --- Places ---------------------------------------------------------------------------------------
 
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
-KEY_DIR = Path(env.str("KEY_DIR", default=str(DATA_DIR / "keys"))).resolve()
-STORE_DIR = Path(env.str("STORE_DIR", default=str(DATA_DIR / "store"))).resolve()
-SCRATCH_DIR = Path(env.str("SCRATCH_DIR", default=str(DATA_DIR / "scratch"))).resolve()
-RUN_DIR = Path(env.str("RUN_DIR", default=str(DATA_DIR / "run"))).resolve()
 MANAGED_DATABASES_DIR = DATA_DIR / "databases"
 # Folders below which an administrator may point a project at an existing SQLite file.
 _roots: list[str] = env.list("SQLITE_ROOTS", default=[])
@@ -87,6 +81,9 @@ INSTALLED_APPS = [
     "channels",
     "django_q",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "config.openapi",
     "projects",
     "jobs",
     "backups",
@@ -167,12 +164,32 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["projects.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["config.envelope.EnvelopeRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.envelope.OneRenderer",
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_PARSER_CLASSES": ["config.envelope.ObjectParser"],
     "EXCEPTION_HANDLER": "config.errors.answer_exception",
     "DEFAULT_THROTTLE_CLASSES": ["projects.throttles.CallThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.schema.EnvelopeSchema",
+    # The Accept header alone says what is wanted: ?format= means nothing.
+    "URL_FORMAT_OVERRIDE": None,
     # How many proxies in front add to X-Forwarded-For; with none, the header is not believed.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Savepoint",
+    "DESCRIPTION": "Versioned backups of project databases. Every answer is an envelope of three"
+    " keys: `success`, `result` and `data`; only this document and its page are none.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "POSTPROCESSING_HOOKS": ["config.openapi.document.add_shared_parts"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # No validator: it would send the document to a server of others.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "docExpansion": "list", "validatorUrl": None},
 }
 
 # Number of calls / s, m, h or d: each in one web process, by user, address, address with name, and
@@ -202,8 +219,8 @@ JOB_HEARTBEAT_SECONDS = env.float("JOB_HEARTBEAT_SECONDS", default=5.0)
 JOB_STALL_SECONDS = env.float("JOB_STALL_SECONDS", default=300.0)
 JOB_ATTEMPTS = env.int("JOB_ATTEMPTS", default=3)
 # A cluster must show life now and then. Silent for the second, with a worker free, it is wedged.
-CANARY_SECONDS = env.float("CANARY_SECONDS", default=10.0)
-WEDGED_SECONDS = env.float("WEDGED_SECONDS", default=45.0)
+CANARY_SECONDS = env.float("CANARY_SECONDS", default=5.0)
+WEDGED_SECONDS = env.float("WEDGED_SECONDS", default=20.0)
 REAPER_SECONDS = env.float("REAPER_SECONDS", default=3.0)
 EVENTS_KEEP_DAYS = env.int("EVENTS_KEEP_DAYS", default=30)
 # How often a web process looks for events when nothing has rung its bell.

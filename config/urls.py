@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from config.openapi.views import DocsView, SchemaView
 from config.signin import (
     InitView,
     LoginView,
@@ -16,6 +17,8 @@ from config.signin import (
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("api/schema", SchemaView.as_view()),
+    path("api/docs/", DocsView.as_view()),
     path("api/ping", PingView.as_view()),
     path("api/login", LoginView.as_view()),
     path("api/token/", TokenView.as_view()),

@@ -5,6 +5,7 @@ process binds a datagram socket below the run folder; to ring is to send a byte 
 """
 
 import contextlib
+import logging
 import os
 import secrets
 import select
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
+
+logger = logging.getLogger(__name__)
 
 WORKERS = "workers"
 FEEDS = "feeds"
@@ -31,31 +34,48 @@ def _folder(name: str) -> Iterator[tuple[Path, str]]:
 
 
 def ring(name: str) -> None:
-    """Wake all that wait for this bell; sockets that nobody listens to any more are removed."""
-    with (
-        _folder(name) as (folder, short),
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
-    ):
-        sender.setblocking(False)
-        for entry in os.listdir(folder):
-            try:
-                sender.sendto(b"!", f"{short}/{entry}")
-            except (ConnectionRefusedError, FileNotFoundError):
-                (folder / entry).unlink(missing_ok=True)
-            except BlockingIOError:
-                continue  # its queue is full of rings already
+    """Wake all that wait for this bell. Never raises: what it tells of has been committed."""
+    try:
+        with (
+            _folder(name) as (folder, short),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+        ):
+            sender.setblocking(False)
+            for entry in os.listdir(folder):
+                _ring_one(sender, folder / entry, f"{short}/{entry}")
+    except OSError:
+        logger.warning("the bell %s can't be rung; who waits will look by himself", name)
+
+
+def _ring_one(sender: socket.socket, path: Path, short: str) -> None:
+    try:
+        sender.sendto(b"!", short)
+    except (ConnectionRefusedError, FileNotFoundError):
+        # Nobody listens there any more.
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return  # its queue is full of rings already
 
 
 class Bell:
-    """A process's ear. Make it in the process that waits, after any fork."""
+    """A process's ear. Make it in the process that waits, after any fork.
+
+    Where it can't be heard by, as the run folder can't be written, it waits all the same: its owner
+    looks by itself now and then.
+    """
+
+    _path: Path | None = None
 
     def __init__(self, name: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         entry = f"{os.getpid()}-{secrets.token_hex(4)}"
-        with _folder(name) as (folder, short):
-            self.socket.bind(f"{short}/{entry}")
-            self._path = folder / entry
+        try:
+            with _folder(name) as (folder, short):
+                self.socket.bind(f"{short}/{entry}")
+                self._path = folder / entry
+        except OSError:
+            logger.warning("the bell %s can't be heard", name, exc_info=True)
 
     def clear(self) -> None:
         """Forget the rings so far. Clear first, then look: a ring in between is kept."""
@@ -69,5 +89,6 @@ class Bell:
         self.clear()
 
     def close(self) -> None:
-        self._path.unlink(missing_ok=True)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
         self.socket.close()

@@ -17,8 +17,8 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 
 from jobs import bell
+from jobs.worker import CLUSTER_VARIABLE, end_own_cluster, supervisor_is_gone
 
-CLUSTER_VARIABLE = "SAVEPOINT_CLUSTER"
 # An entry is due from its making on, even where the maker's clock is ahead of the worker's.
 BACKDATED = timedelta(days=1)
 
@@ -38,12 +38,14 @@ class BellBroker(ORM):
             row = OrmQ.objects.using(Conf.ORM).create(
                 key=self.list_key, payload=task, lock=timezone.now() - BACKDATED
             )
-            transaction.on_commit(lambda: bell.ring(bell.WORKERS), using=Conf.ORM)
+            transaction.on_commit(lambda: bell.ring(bell.WORKERS), using=Conf.ORM, robust=True)
         return int(row.pk)
 
     def dequeue(self) -> list[tuple[int, str]] | None:
         if self._bell is None:
             self._bell = bell.Bell(bell.WORKERS)
+        if supervisor_is_gone():
+            end_own_cluster()
         close_old_connections()
         keys = [queue_key()]
         if cluster := os.environ.get(CLUSTER_VARIABLE):

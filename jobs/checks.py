@@ -45,7 +45,16 @@ def check_times(**kwargs: Any) -> list[CheckMessage]:
                 id="jobs.E003",
             )
         )
-    for name in ("WORKERS", "JOB_ATTEMPTS", "LISTENER_QUEUE", "EVENTS_KEEP_DAYS"):
-        if getattr(settings, name) < 1:
-            found.append(Error(f"{name} must be at least 1", id="jobs.E004"))
+    found += [
+        Error(f"{name} must be at least 1", id="jobs.E004")
+        for name in ("WORKERS", "JOB_ATTEMPTS", "LISTENER_QUEUE", "EVENTS_KEEP_DAYS")
+        if getattr(settings, name) < 1
+    ]
+    found += [
+        Error(f"{name} must be more than 0", id="jobs.E005")
+        for name in sorted(set(dir(settings)))
+        if name.endswith("_SECONDS")
+        and not name.startswith("SECURE_")
+        and getattr(settings, name) <= 0
+    ]
     return found

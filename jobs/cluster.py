@@ -6,14 +6,14 @@ import secrets
 import time
 
 from django.conf import settings
-from django.db import Error, close_old_connections
+from django.db import close_old_connections
 
 from jobs import queue
-from jobs.broker import CLUSTER_VARIABLE
 from jobs.models import Job
 from jobs.run import draining_mark
 from jobs.supervisor import Child, Supervisor, python
 from jobs.tasks import life_mark
+from jobs.worker import CLUSTER_VARIABLE, SUPERVISOR_VARIABLE, started_at
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,11 @@ class Cluster:
         self.child = Child(
             name="worker cluster",
             command=python("manage.py", "qcluster"),
-            environment={CLUSTER_VARIABLE: self.name, "DATABASE_CONN_MAX_AGE": "60"},
+            environment={
+                CLUSTER_VARIABLE: self.name,
+                SUPERVISOR_VARIABLE: f"{os.getpid()}:{started_at(os.getpid())}",
+                "DATABASE_CONN_MAX_AGE": "60",
+            },
             stop_seconds=STOP_SECONDS,
             before_stop=self.drain,
         )
@@ -65,7 +69,9 @@ class Cluster:
                 supervisor.restart(self.child)
                 self._free_since = now
             queue.put_canary(self.name)
-        except Error:
+        except Exception:
+            # A canary that was not put can't come back: that is no sign of a wedged cluster.
+            self._free_since = now
             logger.warning("the cluster could not be looked at", exc_info=True)
 
     def _shows_life(self) -> bool:

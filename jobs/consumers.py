@@ -48,6 +48,10 @@ class SyncConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         await self.accept()
         self.session = None
+        # What the listener has had so far, and what it wants to hear of.
+        self.sent = 0
+        self.projects: list[str] | None = None
+        self.sending = asyncio.Lock()
         # Small: a client has nothing to say but to connect, and now and then a fresh token.
         self.frames = asyncio.Queue(maxsize=8)
         self.worker = asyncio.create_task(self._serve())
@@ -107,7 +111,11 @@ class SyncConsumer(AsyncWebsocketConsumer):
                 await self._send({"type": "error", "result": info})
                 async with asyncio.timeout(settings.CONNECT_SECONDS):
                     frame = await self._frame()
-            start = await sync_to_async(latest_cursor, thread_sensitive=False)()
+                start = await sync_to_async(latest_cursor, thread_sensitive=False)()
+            else:
+                # A frame that brings a fresh token only changes nothing of what is followed.
+                start = self.sent
+                frame = {"projects": self.projects, **frame}
 
     async def _frame(self) -> dict[str, Any]:
         """The next frame, a connect frame; raises BadFrame."""
@@ -153,6 +161,7 @@ class SyncConsumer(AsyncWebsocketConsumer):
         if not isinstance(cursor, int) or isinstance(cursor, bool) or not 0 <= cursor < 2**63:
             raise BadFrame
         narrowed = await self._narrowed(frame)
+        self.projects = frame.get("projects")
         sender = asyncio.create_task(self._send_events(self.session, narrowed, cursor))
         reader = asyncio.create_task(self._frame())
         keeper = asyncio.create_task(self._keep_session(self.session))
@@ -164,8 +173,10 @@ class SyncConsumer(AsyncWebsocketConsumer):
                     ended.result()
             return reader.result()
         finally:
-            for task in tasks:
-                task.cancel()
+            # Not in the middle of a frame, or nobody would know whether it was sent.
+            async with self.sending:
+                for task in tasks:
+                    task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _send_events(
@@ -174,13 +185,17 @@ class SyncConsumer(AsyncWebsocketConsumer):
         announced = False
         batches = feed.follow(session.user, narrowed, cursor, session.changed)
         try:
-            async for texts in batches:
+            async for lines in batches:
                 if not announced:
                     announced = True
+                    self.sent = cursor
                     await self._send({"type": "connect", "cc.cursor": cursor})
-                for first in range(0, len(texts), FRAME_EVENTS):
-                    chosen = ",".join(texts[first : first + FRAME_EVENTS])
-                    await self._send_text('{"type":"sync","sync":[' + chosen + "]}")
+                for first in range(0, len(lines), FRAME_EVENTS):
+                    chosen = lines[first : first + FRAME_EVENTS]
+                    text = ",".join(text for _, text in chosen)
+                    async with self.sending:
+                        await self._send_text('{"type":"sync","sync":[' + text + "]}")
+                        self.sent = chosen[-1][0]
         finally:
             await batches.aclose()
 

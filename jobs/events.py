@@ -60,7 +60,7 @@ def record(drafts: Iterable[Draft]) -> None:
             )
             for number, draft in enumerate(drafts, start=1)
         )
-        transaction.on_commit(_ring_once)
+        transaction.on_commit(_ring_once, robust=True)
 
 
 def _ring_once() -> None:

@@ -30,6 +30,10 @@ NEWS_PAGE = 5000
 ERROR_PAUSE_SECONDS = 1.0
 
 
+# An event's cursor and its text.
+Line = tuple[int, str]
+
+
 class Overflow(Exception):
     """The listener takes events more slowly than they come; it resumes by its cursor."""
 
@@ -42,24 +46,31 @@ class Listener:
     """One connection's place in the feed."""
 
     def __init__(
-        self, user: User, narrowed: frozenset[UUID] | None, user_changed: asyncio.Event
+        self,
+        user: User,
+        narrowed: frozenset[UUID] | None,
+        cursor: int,
+        user_changed: asyncio.Event,
     ) -> None:
+        self.cursor = cursor
         self.user_gid: UUID = user.gid
         self.narrowed = narrowed
         self.projects: set[UUID] = set()
         self.user_changed = user_changed
         self._failure: Exception | None = None
-        self._queue: list[str] = []
+        self._queue: list[Line] = []
         self._filled = asyncio.Event()
 
     def wants(self, event: Event) -> bool:
+        if event.cursor <= self.cursor:
+            return False  # the log's reader may be behind what this listener has had
         return event.project_gid in self.projects or event.user_gid == self.user_gid
 
-    def put(self, text: str) -> None:
+    def put(self, line: Line) -> None:
         if len(self._queue) >= settings.LISTENER_QUEUE:
             self.fail(Overflow())
         else:
-            self._queue.append(text)
+            self._queue.append(line)
             self._filled.set()
 
     def fail(self, failure: Exception) -> None:
@@ -79,7 +90,7 @@ class Listener:
                 self.fail(ProjectLeft())
         return begins
 
-    async def take(self) -> list[str]:
+    async def take(self) -> list[Line]:
         """The events since the last call, at least one; raises what ended the listening."""
         await self._filled.wait()
         if self._failure is not None:
@@ -89,8 +100,8 @@ class Listener:
         return taken
 
 
-def wire_text(event: Event) -> str:
-    return json.dumps(events.wire_event(event), separators=(",", ":"))
+def line_of(event: Event) -> Line:
+    return event.cursor, json.dumps(events.wire_event(event), separators=(",", ":"))
 
 
 def _in_thread(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -152,18 +163,18 @@ class Feed:
         narrowed: frozenset[UUID] | None,
         cursor: int,
         user_changed: asyncio.Event,
-    ) -> AsyncGenerator[list[str], None]:
-        """All events after the cursor that the user may see, as texts, batch by batch, for ever.
+    ) -> AsyncGenerator[list[Line], None]:
+        """All events after the cursor that the user may see, batch by batch, for ever.
 
         `user_changed` is set when the user's own data change. The first batch may be empty.
         Raises CursorUnknown, Overflow or ProjectLeft.
         """
-        listener = Listener(user, narrowed, user_changed)
+        listener = Listener(user, narrowed, cursor, user_changed)
         visible = await _visible(user, narrowed)
         await self._start()
         while page := await _page(cursor, visible, user.gid, self._position):
             cursor = page[-1].cursor
-            yield [wire_text(event) for event in page]
+            yield [line_of(event) for event in page]
             if len(page) < REPLAY_PAGE:
                 break
         try:
@@ -176,7 +187,7 @@ class Feed:
                         page[-1].cursor, listener.projects, user.gid, self._position
                     )
                 self.listeners.add(listener)
-            yield [wire_text(event) for event in page]
+            yield [line_of(event) for event in page]
             while True:
                 yield await listener.take()
         finally:
@@ -185,6 +196,7 @@ class Feed:
     async def _start(self) -> None:
         async with self._turn:
             if self._task is None or self._task.done():
+                # A task that ended has cut its listeners off: nobody misses what is before this.
                 self._position = await _latest()
                 self._task = asyncio.create_task(self._run(), name="feed")
 
@@ -194,6 +206,15 @@ class Feed:
             self._task.cancel()
 
     async def _run(self) -> None:
+        try:
+            await self._read_on()
+        except Exception:
+            logger.exception("the feed ended by a fault; its listeners resume by their cursors")
+        finally:
+            while self.listeners:
+                self.listeners.pop().fail(Overflow())
+
+    async def _read_on(self) -> None:
         ear = bell.Bell(bell.FEEDS)
         rung = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -232,18 +253,18 @@ class Feed:
                     is_reader = listener.user_gid in readers
                     begins |= listener.set_membership(event.project_gid, is_reader)
             self._hand_to_listeners(event)
+            self._position = event.cursor
             if begins:
                 # The rest was read for fewer projects than are listened to now: read it again.
-                self._position = event.cursor
                 return
         self._position = latest
 
     def _hand_to_listeners(self, event: Event) -> None:
-        text = None
+        line = None
         for listener in self.listeners:
             if listener.wants(event):
-                text = text or wire_text(event)
-                listener.put(text)
+                line = line or line_of(event)
+                listener.put(line)
             if event.data_type == "cc.users" and event.user_gid == listener.user_gid:
                 listener.user_changed.set()
 

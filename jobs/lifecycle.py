@@ -64,10 +64,11 @@ def submit(
     total: int,
     requested_by: User | None,
 ) -> Job:
-    """Record a job and put it on the queue: the last thing that the caller's transaction does.
+    """Record a job and put it on the queue, in the caller's transaction.
 
-    `total`: an estimate in the engine's unit. The caller holds the project's row lock, so that
-    jobs are numbered in the order in which they were asked for.
+    Do little after it in that transaction: the event log stays locked until the commit. `total`:
+    an estimate in the engine's unit. The caller holds the project's row lock, so that jobs are
+    numbered in the order in which they were asked for.
     """
     now = timezone.now()
     job = Job.objects.create(
@@ -121,6 +122,17 @@ def renew(claim: Claim) -> None:
         raise LeaseLost
     if claim.rows().filter(cancel_requested_on__isnull=False).exists():
         raise Cancelled
+
+
+def save_checkpoint(claim: Claim, mark: str) -> None:
+    """Note, right before a commit elsewhere, by what it will be known; renews the lease too.
+
+    Raises LeaseLost or Cancelled: then nothing must be committed.
+    """
+    rows = claim.rows().filter(cancel_requested_on=None)
+    if not rows.update(checkpoint=mark, lease_until=_lease_end()):
+        renew(claim)
+        raise LeaseLost
 
 
 def report(claim: Claim, total: int, remaining: int) -> None:
@@ -216,7 +228,10 @@ def recover(job: Job) -> bool:
         return _end_failed(job, rows, CANCELLED)
     if job.losses + 1 < settings.JOB_ATTEMPTS:
         return _requeue(job, rows, losses=1)
-    return _end_failed(job, rows, f"the worker was lost {job.losses + 1} times while doing this")
+    reason = f"the worker was lost {job.losses + 1} times while doing this"
+    if job.checkpoint:
+        reason += "; it may have taken effect all the same"
+    return _end_failed(job, rows, reason)
 
 
 def _end_failed(job: Job, rows: QuerySet[Job], reason: str) -> bool:

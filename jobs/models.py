@@ -45,6 +45,11 @@ class Job(models.Model):
     lease_number = models.IntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     worker = models.CharField(max_length=200, blank=True)
+    checkpoint = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="By what a later attempt can tell whether an earlier one took effect.",
+    )
     losses = models.IntegerField(default=0, help_text="How many workers were lost with it.")
 
     class Meta:

@@ -3,11 +3,13 @@
 An entry is a hint that a job can be claimed; the job's row is the truth.
 """
 
+from datetime import datetime
+
 from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from jobs.broker import queue_key
+from jobs.broker import BACKDATED, queue_key
 
 
 def put(token: str) -> None:
@@ -26,6 +28,8 @@ def remove_canary(cluster: str) -> None:
     OrmQ.objects.filter(key=queue_key(cluster)).delete()
 
 
-def has_waiting() -> bool:
-    """Whether there are entries that no cluster has taken yet."""
-    return bool(OrmQ.objects.filter(key=queue_key(), lock__lte=timezone.now()).exists())
+def oldest_waiting() -> datetime | None:
+    """When the oldest of the entries was made that no cluster has taken yet; None without any."""
+    waiting = OrmQ.objects.filter(key=queue_key(), lock__lte=timezone.now()).order_by("pk")
+    lock: datetime | None = waiting.values_list("lock", flat=True).first()
+    return lock + BACKDATED if lock else None

@@ -6,11 +6,12 @@ import time
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import Error, connections
+from django.db import connections
 from django.utils import timezone
 
 from jobs import events, lifecycle, queue
 from jobs.models import Job
+from jobs.worker import end_lost_worker
 from projects import idempotency
 
 logger = logging.getLogger(__name__)
@@ -23,17 +24,19 @@ TRIM_SECONDS = 600
 def reap() -> None:
     """Recover the jobs whose lease ran out; put waiting jobs on the queue that are not there."""
     for job in lifecycle.expired().select_related("project"):
+        end_lost_worker(job.worker, job.token)
         if lifecycle.recover(job):
             logger.warning("job %s lost its worker %s", job.token, job.worker)
-    if queue.has_waiting():
-        return  # the workers are busy: what waits will come to its turn
     busy = Job.objects.filter(status=Job.Status.PROCESSING).values("project")
     waiting = Job.objects.filter(
         status=Job.Status.QUEUED, hinted_on__lt=timezone.now() - HINT_AGE
     ).exclude(project__in=busy)
+    # Entries are taken in their order: one older than all that wait has been taken, or was lost.
+    oldest = queue.oldest_waiting()
     heads = {job.project_id: job for job in waiting.order_by("-pk")}
     for job in heads.values():
-        lifecycle.put_again(job)
+        if oldest is None or job.hinted_on < oldest:
+            lifecycle.put_again(job)
 
 
 class Reaper:
@@ -59,7 +62,7 @@ class Reaper:
                     events.trim()
                     idempotency.forget_old()
                     trimmed_at = time.monotonic()
-            except Error:
-                # The database is away for now: the next round finds the same work.
-                logger.warning("the reaper could not reach the database", exc_info=True)
+            except Exception:
+                # The database is away, perhaps; the next round finds the same work.
+                logger.exception("a round of the reaper failed")
                 connections.close_all()

@@ -10,10 +10,10 @@ from typing import Any
 from django.conf import settings
 
 from jobs import lifecycle
-from jobs.broker import CLUSTER_VARIABLE
 from jobs.errors import Draining, JobStopped
 from jobs.events import Draft
 from jobs.models import Job
+from jobs.worker import CLUSTER_VARIABLE
 
 # At most four progress events a second for a job.
 EVENT_SECONDS = 0.25
@@ -71,12 +71,19 @@ class Run:
         lifecycle.report(self.claim, self.total, self.remaining)
 
     def check_lease(self) -> None:
-        """Make sure, right before a commit elsewhere, that the job is this worker's.
+        """Make sure that the job is still this worker's and still wanted, and renew the lease.
 
-        The lease is renewed, so that it holds while the commit is under way. Raises LeaseLost or
-        Cancelled.
+        Raises LeaseLost or Cancelled.
         """
         lifecycle.renew(self.claim)
+
+    def save_checkpoint(self, mark: str) -> None:
+        """Call it right before a commit elsewhere, with that by which it will be known.
+
+        Makes sure that the job is this worker's, and stays so while the commit is under way.
+        Raises LeaseLost or Cancelled.
+        """
+        lifecycle.save_checkpoint(self.claim, mark)
 
     @contextmanager
     def completion(self) -> Iterator[list[Draft]]:

@@ -1,19 +1,18 @@
 """What workers run. The one place that catches everything that a job can raise."""
 
 import logging
-import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
+from django.db import Error
 from django.utils.module_loading import import_string
 
 from jobs import lifecycle
-from jobs.broker import CLUSTER_VARIABLE
 from jobs.errors import Cancelled, Draining, JobFailed, LeaseLost
 from jobs.heartbeat import Heartbeat
 from jobs.run import Run, is_draining
+from jobs.worker import worker_name, working_on
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +27,6 @@ def show_life(cluster: str) -> None:
     mark = life_mark(cluster)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
-
-
-def worker_name() -> str:
-    """This worker as it stands in a job's row: host:cluster:process."""
-    cluster = os.environ.get(CLUSTER_VARIABLE, "")
-    return f"{socket.gethostname()}:{cluster}:{os.getpid()}"
 
 
 def run_job(token: str) -> None:
@@ -54,7 +47,7 @@ def _run(claim: lifecycle.Claim) -> None:
     run = Run(claim)
     try:
         function: Callable[[Run], None] = import_string(settings.JOB_TASKS[claim.job.kind])
-        with Heartbeat(run):
+        with working_on(token), Heartbeat(run):
             function(run)
     except LeaseLost:
         raise
@@ -62,6 +55,10 @@ def _run(claim: lifecycle.Claim) -> None:
         lifecycle.give_back(claim)
     except Cancelled:
         lifecycle.fail(claim, lifecycle.CANCELLED)
+    except Error:
+        # Savepoint's own database is away. What the work did elsewhere may be in force already, so
+        # it must not be called failed: the lease runs out, and the next attempt finds out.
+        logger.exception("job %s was left when the database failed", token)
     except JobFailed as error:
         logger.info("job %s failed: %s", token, error.reason)
         lifecycle.fail(claim, error.reason)

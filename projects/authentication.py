@@ -1,13 +1,15 @@
 """Who is calling: passwords, API keys and tokens."""
 
 import hashlib
+import logging
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import authenticate
+from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.request import Request
@@ -18,6 +20,8 @@ from rest_framework_simplejwt.tokens import Token
 from projects.errors import NotAuthenticated
 from projects.models import ApiKey, Project, User
 from projects.tokens import BoundToken, is_usable
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=BoundToken)
 
@@ -89,7 +93,14 @@ def sign_in_with_key(project_gid: UUID | None, text: str) -> tuple[User, ApiKey]
         raise NotAuthenticated
     if not api_key.user.is_active:
         raise NotAuthenticated
-    ApiKey.objects.filter(
-        Q(last_used_on=None) | Q(last_used_on__lt=now - LAST_USED_PRECISION), pk=api_key.pk
-    ).update(last_used_on=now)
+    _note_use(api_key, now)
     return api_key.user, api_key
+
+
+def _note_use(api_key: ApiKey, now: datetime) -> None:
+    stale = Q(last_used_on=None) | Q(last_used_on__lt=now - LAST_USED_PRECISION)
+    try:
+        ApiKey.objects.filter(stale, pk=api_key.pk).update(last_used_on=now)
+    except DatabaseError:
+        # A database that is full or locked for long must not keep people from reading.
+        logger.warning("the last use of key %s could not be noted", api_key.prefix, exc_info=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from projects.access import members_of
 from projects.authentication import hash_secret
 from projects.changes import Action, record_membership, record_user
 from projects.errors import InvalidParameters
@@ -37,12 +38,14 @@ def set_member(*, project: Project, user: User, role: str) -> Membership:
     if user.pk == project.owner_id:
         raise InvalidParameters(user="is the owner")
     with transaction.atomic():
-        membership, created = Membership.objects.update_or_create(
+        # To clients, somebody who was removed and comes back is as new as somebody new.
+        was_member = members_of([project]).filter(user=user).exists()
+        membership, _ = Membership.objects.update_or_create(
             project=project,
             user=user,
             defaults={"role": role, "status": Membership.Status.ACTIVE},
         )
-        record_membership(Action.INSERT if created else Action.UPDATE, membership)
+        record_membership(Action.UPDATE if was_member else Action.INSERT, membership)
     return membership
 
 

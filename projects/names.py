@@ -7,6 +7,23 @@ from projects.errors import InvalidName
 MAX_LENGTH = 200
 # Characters that change the direction of the text around them (Unicode, UAX 9).
 DIRECTION = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+# Characters that show nothing though they are no format characters: fillers, joiners, variation
+# selectors (Unicode's Default_Ignorable_Code_Point outside category Cf) and the blank braille cell.
+INVISIBLE = {
+    chr(code)
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x2800, 0x2800),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xE0100, 0xE01EF),
+    )
+    for code in range(first, last + 1)
+}
 # Control characters, lone surrogates, and line and paragraph separators.
 HIDDEN = ("Cc", "Cs", "Zl", "Zp")
 
@@ -29,5 +46,7 @@ def visible_text(text: str) -> str:
     """The text as an eye sees it: compatibility forms folded, without what has no width."""
     folded = unicodedata.normalize("NFKC", text)
     return "".join(
-        character for character in folded if unicodedata.category(character) != "Cf"
+        character
+        for character in folded
+        if unicodedata.category(character) != "Cf" and character not in INVISIBLE
     ).strip()

@@ -31,7 +31,7 @@ def default_options() -> dict[str, Any]:
 
 def checked_timezone(name: str) -> str:
     """The name, if it is one of the time zone database; raises InvalidParameters."""
-    if name not in zoneinfo.available_timezones():
+    if not _is_timezone(name):
         raise InvalidParameters(timezone="must be a name of the time zone database")
     return name
 
@@ -49,7 +49,7 @@ def merged_options(present: dict[str, Any], changes: dict[str, Any]) -> dict[str
 def _fault(options: dict[str, Any]) -> str | None:
     if not _are_names(options["languages"]):
         return "languages must be a list of different names, at least one"
-    if options["timezone"] not in zoneinfo.available_timezones():
+    if not _is_timezone(options["timezone"]):
         return "timezone must be a name of the time zone database"
     for ordered, named in PAIRS.items():
         shown = options[named]
@@ -60,6 +60,10 @@ def _fault(options: dict[str, Any]) -> str | None:
     if len(json.dumps(options)) > MAX_BYTES:
         return f"must have at most {MAX_BYTES} bytes"
     return None
+
+
+def _is_timezone(value: Any) -> bool:
+    return isinstance(value, str) and value in zoneinfo.available_timezones()
 
 
 def _are_names(value: Any) -> bool:

@@ -147,3 +147,12 @@ def _reasons(errors: Any) -> list[str]:
     if isinstance(errors, dict):
         errors = [reason for reasons in errors.values() for reason in _reasons(reasons)]
     return list(dict.fromkeys(str(error) for error in errors))
+
+
+def one_or_several(parameters: dict[str, Any], one: str, several: str) -> list[Any]:
+    """What a call names by `one` or `several`; `one` wins. Raises InvalidParameters for neither."""
+    if one in parameters:
+        return [parameters[one]]
+    if several in parameters:
+        return list(parameters[several])
+    raise InvalidParameters(**{one: f"is required, or {several}"})

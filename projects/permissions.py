@@ -1,4 +1,4 @@
-"""Base of the views below /api/p/<gid>/."""
+"""Who calls, and the base of the views below /api/p/<gid>/."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -11,6 +11,12 @@ from rest_framework.views import APIView
 from projects import idempotency
 from projects.access import gid_of, membership_for
 from projects.models import Membership, Project, User
+
+
+def caller(request: Request) -> User:
+    """The user whose token came with this call."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 class ProjectView(APIView):
@@ -34,8 +40,7 @@ class ProjectView(APIView):
 
     @property
     def user(self) -> User:
-        assert isinstance(self.request.user, User)
-        return self.request.user
+        return caller(self.request)
 
     @property
     def project(self) -> Project:

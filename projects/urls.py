@@ -1,16 +1,16 @@
 from django.urls import path
 
-from projects import views
+from projects.views import api_keys, members, people, projects
 
 urlpatterns = [
-    path("api/projects/get", views.ProjectsGetView.as_view()),
-    path("api/projects/create", views.ProjectsCreateView.as_view()),
-    path("api/projects/update", views.ProjectsUpdateView.as_view()),
-    path("api/users/get", views.UsersGetView.as_view()),
-    path("api/members/get", views.MembersGetView.as_view()),
-    path("api/p/<str:gid>/members/set", views.MembersSetView.as_view()),
-    path("api/p/<str:gid>/members/remove", views.MembersRemoveView.as_view()),
-    path("api/p/<str:gid>/api_keys/create", views.KeysCreateView.as_view()),
-    path("api/p/<str:gid>/api_keys/list", views.KeysListView.as_view()),
-    path("api/p/<str:gid>/api_keys/revoke", views.KeysRevokeView.as_view()),
+    path("api/projects/get", projects.ProjectsGetView.as_view()),
+    path("api/projects/create", projects.ProjectsCreateView.as_view()),
+    path("api/projects/update", projects.ProjectsUpdateView.as_view()),
+    path("api/users/get", people.UsersGetView.as_view()),
+    path("api/members/get", people.MembersGetView.as_view()),
+    path("api/p/<str:gid>/members/set", members.MembersSetView.as_view()),
+    path("api/p/<str:gid>/members/remove", members.MembersRemoveView.as_view()),
+    path("api/p/<str:gid>/api_keys/create", api_keys.KeysCreateView.as_view()),
+    path("api/p/<str:gid>/api_keys/list", api_keys.KeysListView.as_view()),
+    path("api/p/<str:gid>/api_keys/revoke", api_keys.KeysRevokeView.as_view()),
 ]

@@ -11,22 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from config.keys import make_missing
-
-SETTINGS = Path(__file__).parent.parent / "config" / "settings.py"
+CONFIG = Path(__file__).parent.parent / "config"
 FOLDER = Path(tempfile.mkdtemp(prefix="savepoint-tests-"))
 
 
 def settings_variables() -> set[str]:
     """The names of all environment variables that the settings read."""
-
-    return set(re.findall(r'(?:env\.\w+|key)\(\s*"([A-Z_]+)"', SETTINGS.read_text()))
+    read = (CONFIG / "settings.py").read_text() + (CONFIG / "places.py").read_text()
+    return set(re.findall(r'(?:env\.\w+|key|place)\(\s*"([A-Z_]+)"', read))
 
 
 for name in settings_variables():
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)
-os.environ["DATA_DIR"] = str(FOLDER)
+os.environ |= {"DATA_DIR": str(FOLDER), "ENV_FILE": os.devnull}
 # Small data is hard data: many blocks, frames and packs even in a database of some pages.
 os.environ |= {"BLOCK_BYTES": "8192", "FRAME_BYTES": "32768", "PACK_BYTES": "262144"}
 # The tests call more often than people; those of the throttles set their own rates.
@@ -34,6 +32,10 @@ os.environ |= {
     f"THROTTLE_{name}": "100000/m"
     for name in ("CALLS", "SIGN_IN_ADDRESS", "SIGN_IN_NAME", "CREATE")
 }
+
+# Only now: what config reads when it is imported is the environment above.
+from config.keys import make_missing  # noqa: E402
+
 make_missing(FOLDER / "keys")
 
 

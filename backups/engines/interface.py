@@ -80,12 +80,18 @@ class Engine(Protocol):
         """A consistent view of the database, held no longer than needed. Raises SourceError."""
 
     def restore(
-        self, content: Content, *, before_commit: Callable[[], None], progress: Progress
+        self, content: Content, *, before_commit: Callable[[str], None], progress: Progress
     ) -> None:
         """Make the database hold `content`, wholly or not at all.
 
         `before_commit` is called when everything is written and checked, directly before the
-        step that makes it true. Whatever it or `progress` raises is passed on with nothing
+        step that makes it true, with a mark by which `holds` can tell later whether it did. Whatever it or `progress` raises is passed on with nothing
         changed; so are SourceError (the database) and StorageError (the content). `progress`
         reaches 0 before the commit: after it nothing can fail any more.
+        """
+
+    def holds(self, mark: str) -> bool:
+        """Whether the restore that gave this mark to `before_commit` has taken effect.
+
+        Also true when the database was changed since. Raises SourceError.
         """

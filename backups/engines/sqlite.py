@@ -7,8 +7,9 @@ from pathlib import Path
 
 from backups.engines.interface import Content, Progress, Snapshot
 from backups.engines.sqlite_connection import database_exists
+from backups.engines.sqlite_mark import CookieMark, FileMark, parse_mark
 from backups.engines.sqlite_rebuild import rebuild
-from backups.engines.sqlite_restore import restore_in_place
+from backups.engines.sqlite_restore import live_cookie, restore_in_place
 from backups.engines.sqlite_snapshot import sqlite_snapshot
 from backups.errors import DatabaseUnreachable
 
@@ -31,7 +32,7 @@ class SqliteEngine:
         return sqlite_snapshot(self._path, lock_wait=self._lock_wait, scratch=self._scratch)
 
     def restore(
-        self, content: Content, *, before_commit: Callable[[], None], progress: Progress
+        self, content: Content, *, before_commit: Callable[[str], None], progress: Progress
     ) -> None:
         """See `Engine.restore`; in place, or as a new file when there is none."""
         if database_exists(self._path):
@@ -47,3 +48,13 @@ class SqliteEngine:
         if not self._path.parent.is_dir():
             raise DatabaseUnreachable("the folder of the project's database does not exist")
         rebuild(self._path, content, before_commit=before_commit, progress=progress)
+
+    def holds(self, mark: str) -> bool:
+        """See `Engine.holds`. Raises ValueError for what is no mark of this engine."""
+        if not database_exists(self._path):
+            return False
+        match parse_mark(mark):
+            case FileMark() as file:
+                return file == FileMark.of(self._path)
+            case CookieMark() as cookie:
+                return cookie.is_reached(live_cookie(self._path, lock_wait=self._lock_wait))

@@ -3,6 +3,7 @@
 Offsets are those of "The Database Header" in SQLite's file format description.
 """
 
+from backups.engines.sqlite_mark import COOKIE_STEP, COOKIES
 from backups.errors import NotADatabase
 
 MAGIC = b"SQLite format 3\0"
@@ -65,7 +66,7 @@ class Header:
         """A cookie above this page's and the live one's, so that no connection's schema fits."""
         cookie = max(self.cookie, live.cookie)
         while cookie in (self.cookie, live.cookie):
-            cookie = (cookie + 1) % (1 << 32)
+            cookie = (cookie + COOKIE_STEP) % COOKIES
         return cookie
 
     def placed(self, live: "Header", *, pages: int, cookie: int) -> bytes:

@@ -10,13 +10,14 @@ from pathlib import Path
 from backups.engines.interface import Content, Progress
 from backups.engines.sqlite_check import RestoreProgress
 from backups.engines.sqlite_copy import checked_copy
+from backups.engines.sqlite_mark import FileMark
 from backups.errors import DatabaseBusy, DatabaseUnreachable, SourceError
 
 _SIDECARS = ("-wal", "-journal", "-shm")
 
 
 def rebuild(
-    path: Path, content: Content, *, before_commit: Callable[[], None], progress: Progress
+    path: Path, content: Content, *, before_commit: Callable[[str], None], progress: Progress
 ) -> None:
     """Make the missing database at `path` (no symbolic link); see `Engine.restore`.
 
@@ -28,7 +29,7 @@ def rebuild(
     steps = RestoreProgress(progress, content.units)
     with checked_copy(content, path.parent, steps, prefix=f".{path.name}.restoring-") as built:
         steps.done()
-        before_commit()
+        before_commit(str(FileMark.of(built)))
         with _sidecars_aside(path):
             _link(built, path)
     # The commit is done. Should the machine fail before the folder is on disk, the old state

@@ -33,6 +33,7 @@ from backups.engines.sqlite_connection import (
 )
 from backups.engines.sqlite_copy import checked_copy
 from backups.engines.sqlite_header import Header, lock_page
+from backups.engines.sqlite_mark import CookieMark
 from backups.engines.sqlite_snapshot import READ_SIZE, database_chunks
 from backups.errors import DatabaseBusy, DatabaseDamaged, EncodingDiffers, PageSizeDiffers
 
@@ -45,7 +46,7 @@ def restore_in_place(
     *,
     lock_wait: float,
     scratch: Path | None,
-    before_commit: Callable[[], None],
+    before_commit: Callable[[str], None],
     progress: Progress,
 ) -> None:
     """See `Engine.restore`. Waits up to `lock_wait` seconds for other writers.
@@ -62,10 +63,18 @@ def restore_in_place(
             pages.check_structure(scratch)
             pages.cut()
             steps.done()
-            before_commit()
+            before_commit(str(CookieMark(pages.cookie)))
         # Only spares the next writer some work; readers may hold it up.
         with suppress(SqliteError):
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def live_cookie(path: Path, *, lock_wait: float) -> int:
+    """The schema cookie of the database as it is. Raises SourceError."""
+    with opened(path, lock_wait=lock_wait) as connection, sqlite_errors_translated():
+        query = "SELECT data FROM sqlite_dbpage WHERE pgno = 1"
+        page = connection.execute(query).fetchone()
+        return Header(page[0]).cookie if page else 0
 
 
 @contextmanager
@@ -112,6 +121,11 @@ class _LivePages:
             connection.execute("PRAGMA auto_vacuum = 2")
         # Pages that SQLite has parsed must not stay in its cache when their bytes are replaced.
         connection.execute("PRAGMA shrink_memory")
+
+    @property
+    def cookie(self) -> int:
+        """The schema cookie that the database has after the commit."""
+        return Header(self._first).cookie
 
     def write_different(self) -> None:
         """Write the pages that differ, the first one last, with the live cookie."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
@@ -11,6 +12,7 @@ from django.utils import timezone
 from backups.admin.versions import STATES
 from backups.models import Backup
 from backups.services import create_backup
+from backups.store.local import LocalStore
 from jobs import lifecycle
 from jobs.models import Job
 from projects.databases import managed_path
@@ -233,6 +235,7 @@ def test_a_project_that_does_not_exist_is_not_found(root: User) -> None:
 
 def test_a_restore_is_confirmed_first_and_then_asked_for(project: Project) -> None:
     backup, user = complete(project), staff("backups.change_backup", *LOOK)
+    LocalStore(Path(settings.STORE_DIR)).put(backup.manifest_key, b"its manifest is there")
     client = browser(user)
     seen = text(client.get(restore_at(backup)))
     assert all(fact in seen for fact in ("One", "SQLite, managed", "Backup 1", "4,096,000 bytes"))

@@ -1,5 +1,6 @@
 """Wrong set-ups are found at the start, each with an id."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ def test_the_defaults_are_sound() -> None:
         ("JOB_LEASE_SECONDS", 5.0, "jobs.E002"),
         ("Q_CLUSTER", {"timeout": 60, "retry": 60, "ack_failures": True}, "jobs.E003"),
         ("WORKERS", 0, "jobs.E004"),
+        ("REAPER_SECONDS", 0.0, "jobs.E005"),
+        ("TOKEN_LIFETIME", timedelta(0), "projects.E001"),
         ("STORE_KEYS", "too short", "backups.E001"),
         ("ADDRESS_KEYS", ["too short"], "backups.E002"),
         ("FRAME_BYTES", 1, "backups.E003"),

@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from tests.content import content_of, execute
@@ -33,8 +34,25 @@ def stop_worker_in_the_middle(service: Service, client: Client, cursor: int, job
     return pid
 
 
+def whole_tree(service: Service) -> dict[int, str]:
+    """All processes of the service, once its workers are there too."""
+
+    def found() -> dict[int, str] | None:
+        tree = service.processes()
+        return tree if sum("idle" in title for title in tree.values()) >= 2 else None
+
+    tree = eventually(found, "the workers are up")
+    assert tree is not None
+    return tree
+
+
+def kill(pid: int) -> None:
+    """Kill a frozen worker, unless the service has done so meanwhile."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def assert_gone(processes: Iterable[int]) -> None:
-    assert len(list(processes)) > 4
     assert eventually(lambda: not any(map(title_of, processes)), "all of them have ended")
 
 
@@ -53,7 +71,7 @@ def test_a_backup_whose_worker_is_killed_is_run_again_and_never_half_listed(
     pid = stop_worker_in_the_middle(own_service, client, cursor, job)
     assert worker_of(own_service, job) == pid
     assert client.versions(gid) == []
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
 
     events = client.wait_for(job, cursor)
     statuses = [event["data"]["status"] for event in events]
@@ -79,12 +97,12 @@ def test_a_restore_whose_worker_is_killed_has_changed_nothing_and_is_run_again(
     pid = stop_worker_in_the_middle(own_service, client, cursor, job)
     assert worker_of(own_service, job) == pid
     assert content_of(database) == changed
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     assert "error" not in client.wait_for(job, cursor)[-1]["data"]["info"]
     assert content_of(database) == saved
 
 
-def test_a_worker_that_wakes_up_after_its_lease_ran_out_commits_nothing(
+def test_a_frozen_worker_is_ended_before_its_job_is_given_to_another_one(
     own_service: Service,
 ) -> None:
     gid = add_large_project(own_service)
@@ -94,14 +112,26 @@ def test_a_worker_that_wakes_up_after_its_lease_ran_out_commits_nothing(
     pid = stop_worker_in_the_middle(own_service, client, cursor, job)
     assert worker_of(own_service, job) == pid
     events = client.wait_for(job, cursor)
-    os.kill(pid, signal.SIGCONT)
     assert [event["data"]["status"] for event in events].count("done") == 1
-    after = events[-1]["cursor"]
-    # The woken worker does its next job: so it has left the lost one, and left it alone.
-    for _ in range(4):
-        client.backup(gid)
-    late = client.call("/sync/get", cc_cursor=after)["sync"]
-    assert [event for event in late if event["data_key"] == job] == []
+    assert "error" not in events[-1]["data"]["info"]
+    assert not title_of(pid)
+    assert len(client.versions(gid)) == 1
+
+
+def test_a_restore_whose_worker_froze_with_the_database_locked_is_done_by_another_one(
+    own_service: Service,
+) -> None:
+    gid, database = own_service.add_project(megabytes=150, name="Large")
+    client = own_service.client()
+    saved = content_of(database)
+    version = client.backup(gid)
+    execute(database, "UPDATE products SET description = description || ' changed'")
+    cursor = client.cursor()
+    job = client.restore(version, gid)["job.token"]
+    pid = stop_worker_in_the_middle(own_service, client, cursor, job)
+    assert worker_of(own_service, job) == pid
+    assert "error" not in client.wait_for(job, cursor)[-1]["data"]["info"]
+    assert content_of(database) == saved
 
 
 def test_a_job_whose_worker_is_lost_three_times_ends_with_an_error(own_service: Service) -> None:
@@ -113,7 +143,7 @@ def test_a_job_whose_worker_is_lost_three_times_ends_with_an_error(own_service: 
         pid = stop_worker_in_the_middle(own_service, client, cursor, job)
         cursor = client.cursor()
         assert worker_of(own_service, job) == pid
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
     last = client.wait_for(job, cursor)[-1]
     error = last["data"]["info"]["error"]
     assert (error["code"], error["message"]) == (1003, "Process error")
@@ -124,7 +154,7 @@ def test_a_job_whose_worker_is_lost_three_times_ends_with_an_error(own_service: 
 
 def test_a_killed_cluster_is_started_again(own_service: Service) -> None:
     client = own_service.client()
-    cluster = [pid for pid, title in own_service.processes().items() if "qcluster" in title]
+    cluster = [pid for pid, title in whole_tree(own_service).items() if "qcluster" in title]
     assert len(cluster) >= 5, "its leader, sentinel, pusher, monitor and workers"
     leader = min(cluster)
     os.kill(leader, signal.SIGKILL)
@@ -170,20 +200,38 @@ def test_term_ends_every_process_and_a_running_job_goes_on_at_the_next_start(
     own_service.start()
     assert (own_service.project, own_service.password) == (project, password)
     client = own_service.client()
-    assert "error" not in client.wait_for(job, cursor)[-1]["data"]["info"]
+    events = client.wait_for(job, cursor)
+    statuses = [event["data"]["status"] for event in events]
+    assert statuses.count("queued") == 2, "it was given back, not lost"
+    assert "error" not in events[-1]["data"]["info"]
     assert len(client.versions(gid)) == 1
 
 
 def test_ctrl_c_ends_every_process(own_service: Service) -> None:
-    processes = own_service.processes()
+    processes = whole_tree(own_service)
     assert own_service.stop(signal.SIGINT) == 0
     assert_gone(processes)
 
 
 def test_a_killed_supervisor_leaves_no_process_behind(own_service: Service) -> None:
-    processes = own_service.processes()
+    processes = whole_tree(own_service)
     own_service.stop(signal.SIGKILL)
     assert_gone(processes)
+
+
+def test_a_cluster_that_outlives_its_supervisor_and_its_leader_ends_itself(
+    own_service: Service,
+) -> None:
+    tree = whole_tree(own_service)
+    assert own_service.process is not None
+    supervisor = own_service.process.pid
+    leader = min(pid for pid, title in tree.items() if "qcluster" in title)
+    # Stopped first, so that it can't do anything about the end of the other.
+    os.kill(leader, signal.SIGSTOP)
+    os.kill(supervisor, signal.SIGKILL)
+    os.kill(leader, signal.SIGKILL)
+    own_service.process.wait()
+    assert_gone(tree)
 
 
 def test_a_listener_gets_every_event_once_across_a_restart_of_the_server(

@@ -94,10 +94,18 @@ def test_a_restore_under_a_writer_leaves_no_state_between_old_and_new(
     client, database = own_service.client(), own_service.database
     with busy_writer(database):
         version = client.backup()
+        execute(database, "CREATE TABLE written_later (x)")
         cursor = client.cursor()
         job = client.restore(version)["job.token"]
-        assert "error" not in client.wait_for(job, cursor)[-1]["data"]["info"]
+        ended = False
+        while not ended:
+            assert execute(database, TORN) == "(1, 1)"
+            found = client.call("/sync/get", cc_cursor=cursor)["sync"]
+            ended = any(has_ended(event, job) for event in found)
+        assert "error" not in found[-1]["data"]["info"]
     assert execute(database, TORN) == "(1, 1)"
+    later = "SELECT count(*) FROM sqlite_schema WHERE name = 'written_later'"
+    assert execute(database, later) == "(0,)"
 
 
 def test_the_event_that_the_project_changed_comes_before_the_end_of_the_job(

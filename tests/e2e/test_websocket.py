@@ -279,20 +279,28 @@ def test_many_listeners_get_the_same_events(service: Service, client: Client) ->
     assert heard[0] == heard[1] == heard[2]
 
 
-def test_a_listener_that_reads_nothing_does_not_hold_up_the_others(
-    service: Service, client: Client
-) -> None:
-    with client.listen(), client.listen() as reading:
-        for _ in range(5):
-            assert reading.follow(client.create()["job.token"])
-
-
 def test_what_is_polled_and_what_is_pushed_is_the_same(service: Service, client: Client) -> None:
     with client.listen() as listener:
         start = listener.connected["cc.cursor"]
         for _ in range(5):
             job = client.create()["job.token"]
         listener.follow(job)
+        last = listener.events[-1]["cursor"]
+        polled = client.call("/sync/get", cc_cursor=start)["sync"]
+        assert listener.events == [event for event in polled if event["cursor"] <= last]
+
+
+def test_a_fresh_token_on_an_open_socket_costs_no_event_and_repeats_none(
+    service: Service, client: Client
+) -> None:
+    with client.listen() as listener:
+        start = listener.connected["cc.cursor"]
+        for number in range(12):
+            client.create(name=f"renewed {number}")
+            if number % 3 == 0:
+                client.call("/api/init")
+                listener.send({"type": "connect", "JWT": client.token})
+        listener.follow(client.create()["job.token"])
         last = listener.events[-1]["cursor"]
         polled = client.call("/sync/get", cc_cursor=start)["sync"]
         assert listener.events == [event for event in polled if event["cursor"] <= last]

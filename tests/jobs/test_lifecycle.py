@@ -94,7 +94,7 @@ def test_the_end_of_a_job_puts_the_next_one_on_the_queue(project: Project) -> No
     running = claim(first)
     OrmQ.objects.all().delete()
     end(running)
-    assert queue.has_waiting()
+    assert queue.oldest_waiting() is not None
 
 
 def test_a_job_and_its_queue_entry_are_committed_together_or_not_at_all(project: Project) -> None:
@@ -215,13 +215,24 @@ def test_a_lost_queue_entry_is_put_again(project: Project) -> None:
     job = submit(project)
     OrmQ.objects.all().delete()
     reap()
-    assert not queue.has_waiting(), "it is too early to call the entry lost"
+    assert queue.oldest_waiting() is None, "it is too early to call the entry lost"
     Job.objects.filter(pk=job.pk).update(hinted_on=timezone.now() - timedelta(minutes=1))
     reap()
-    assert queue.has_waiting()
+    assert queue.oldest_waiting() is not None
     entries = OrmQ.objects.count()
     reap()
     assert OrmQ.objects.count() == entries
+
+
+def test_a_lost_queue_entry_is_found_also_while_others_wait(project: Project) -> None:
+    job = submit(project)
+    OrmQ.objects.all().delete()
+    Job.objects.filter(pk=job.pk).update(hinted_on=timezone.now() - timedelta(minutes=1))
+    submit(create_project(name="Two", owner=project.owner))
+    reap()
+    assert OrmQ.objects.count() == 2
+    reap()
+    assert OrmQ.objects.count() == 2
 
 
 def test_an_entry_names_a_task_and_a_token_and_nothing_else(project: Project) -> None:

@@ -39,10 +39,10 @@ class MemoryEngine:
         yield BytesSnapshot(self.data)
 
     def restore(
-        self, content: Content, *, before_commit: Callable[[], None], progress: Progress
+        self, content: Content, *, before_commit: Callable[[str], None], progress: Progress
     ) -> None:
         data = b"".join(content.blocks())
         assert len(data) == content.size == content.units * content.unit_size
         progress(content.units, 0)
-        before_commit()
+        before_commit("memory")
         self.data = data

@@ -51,7 +51,7 @@ def restore(
     content: PagesContent,
     *,
     lock_wait: float = 10,
-    before_commit: Callable[[], None] = ignore,
+    before_commit: Callable[[str], None] = ignore,
     progress: Callable[[int, int], None] = ignore,
 ) -> None:
     engine = SqliteEngine(path, lock_wait=lock_wait, scratch=path.parent)
@@ -170,7 +170,7 @@ def test_a_reader_sees_the_old_then_the_new_and_a_writer_goes_on(tmp_path: Path)
         assert reader.rows("SELECT count(*) FROM large") == [[3001]]
         seen_inside: list[object] = []
 
-        def look() -> None:
+        def look(mark: str) -> None:
             seen_inside.extend(writer.rows("SELECT count(*) FROM large"))
 
         restore(path, PagesContent(pages), before_commit=look)
@@ -291,7 +291,7 @@ def test_progress_never_rises_and_is_at_0_before_the_commit(tmp_path: Path, mode
         path,
         PagesContent(pages),
         progress=lambda *step: seen.append(step),
-        before_commit=lambda: at_commit.append(len(seen)),
+        before_commit=lambda mark: at_commit.append(len(seen)),
     )
     remaining = [step[1] for step in seen]
     assert {total for total, _ in seen} == {len(pages)}
@@ -397,7 +397,7 @@ def test_a_database_that_appears_meanwhile_is_left_alone(tmp_path: Path) -> None
     path = tmp_path / "a.db"
     (tmp_path / "a.db-journal").write_bytes(b"left behind")
 
-    def appear() -> None:
+    def appear(mark: str) -> None:
         path.write_bytes(b"x")
 
     pages = version_of(tmp_path, *LARGE)

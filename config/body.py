@@ -1,0 +1,69 @@
+"""How much of a request's body is taken in at all, before anything else looks at it."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+TOO_LARGE = {
+    "success": False,
+    "result": {"code": 413, "message": "Request entity too large", "info": {}},
+    "data": {},
+}
+
+
+class BoundedBody:
+    """Reads a body of at most `limit` bytes and hands it on in one piece with its true length.
+
+    Without it a body of any length would be spooled to disk before its length is looked at, and
+    one that is sent in chunks, having no Content-Length, would be taken for an empty one.
+    """
+
+    def __init__(self, application: Application, limit: int) -> None:
+        self.application = application
+        self.limit = limit
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if length.isdigit() and int(length) > self.limit:
+            await self._refuse(send)
+            return
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self.limit:
+                await self._refuse(send)
+                return
+        if body and not length:
+            headers = [*scope["headers"], (b"content-length", str(len(body)).encode())]
+            scope = scope | {"headers": headers}
+        whole: Message | None = {"type": "http.request", "body": bytes(body), "more_body": False}
+
+        async def receive_whole() -> Message:
+            nonlocal whole
+            if whole is None:
+                return await receive()
+            message, whole = whole, None
+            return message
+
+        await self.application(scope, receive_whole, send)
+
+    async def _refuse(self, send: Send) -> None:
+        body = json.dumps(TOO_LARGE).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            # What is left of the body is not read: this connection can't be used any more.
+            (b"connection", b"close"),
+        ]
+        await send({"type": "http.response.start", "status": 413, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

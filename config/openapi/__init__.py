@@ -1,0 +1,1 @@
+"""The API described for machines (/api/schema) and people (/api/docs/)."""

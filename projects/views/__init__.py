@@ -1,0 +1,1 @@
+"""/api/projects, /api/users, /api/members and a project's members and keys."""
