@@ -26,6 +26,12 @@ def reason(job: Job) -> str:
     return str(info.get("reason", ""))
 
 
+def job_label(job: Job) -> str:
+    """What the job does, and with what: "restore project, version 4"."""
+    parts = [job.kind, *(f"{name} {value}" for name, value in job.arguments.items())]
+    return ", ".join(parts).replace("_", " ")
+
+
 class OutcomeFilter(admin.SimpleListFilter):
     """By status, with those that failed told apart from those that ended well."""
 
@@ -65,10 +71,7 @@ class JobAdmin(FactsAdmin):
         "reason_given",
         "requested_by",
         "created",
-        "started",
         "ended",
-        "worker",
-        "losses",
     )
     list_filter = (OutcomeFilter, "kind", ("project", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("project", "requested_by")
@@ -80,7 +83,6 @@ class JobAdmin(FactsAdmin):
         "progress",
         "reason_given",
         "token",
-        "arguments",
         "requested_by",
         "created_on",
         "started_on",
@@ -103,7 +105,7 @@ class JobAdmin(FactsAdmin):
 
     @admin.display(description="job", ordering="kind")
     def kind_label(self, job: Job) -> str:
-        return job.kind.replace("_", " ")
+        return job_label(job)
 
     @admin.display(description="project", ordering="project__name")
     def project_link(self, job: Job) -> str:
@@ -124,10 +126,6 @@ class JobAdmin(FactsAdmin):
     @admin.display(ordering="created_on")
     def created(self, job: Job) -> str:
         return moment(job.created_on)
-
-    @admin.display(ordering="started_on")
-    def started(self, job: Job) -> str:
-        return moment(job.started_on)
 
     @admin.display(ordering="ended_on")
     def ended(self, job: Job) -> str:

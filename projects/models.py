@@ -23,6 +23,9 @@ class User(AbstractUser):
 
     objects = UserManager()  # type: ignore[misc]
 
+    def __str__(self) -> str:
+        return self.display_name
+
     @property
     def display_name(self) -> str:
         return self.name or self.username

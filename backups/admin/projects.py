@@ -12,8 +12,9 @@ from backups.admin.requests import back_up, may_back_up, may_restore
 from backups.admin.versions import is_restorable
 from backups.models import Backup
 from backups.names import MAX_LENGTH
-from jobs.admin import reason
-from projects.admin.columns import badge, byte_count, moment, page_of
+from jobs.admin import job_label, reason
+from jobs.models import Job
+from projects.admin.columns import badge, byte_count, moment, page_of, progress_bar
 from projects.admin.projects import ProjectAdmin
 from projects.models import Project
 
@@ -76,8 +77,13 @@ class ProjectWithVersionsAdmin(ProjectAdmin):
                 }
             )
         active = project.status == Project.Status.ACTIVE
+        jobs = Job.objects.filter(project=project, status__in=Job.ACTIVE).order_by("pk")
         return {
             "version_rows": rows,
+            "active_jobs": [
+                {"label": job_label(job), "status": job.status, "bar": progress_bar(job.percent)}
+                for job in jobs[:LATEST]
+            ],
             "versions_shown": shown or may_restore(request),
             "jobs_shown": request.user.has_perm("jobs.view_job"),
             "may_back_up": active and may_back_up(request),

@@ -67,10 +67,9 @@ class BackupAdmin(FactsAdmin):
         "state_badge",
         "size_text",
         "stored_text",
-        "purpose",
         "took",
     )
-    list_filter = (StateFilter, "purpose", ("project", admin.RelatedOnlyFieldListFilter))
+    list_filter = (StateFilter, ("project", admin.RelatedOnlyFieldListFilter))
     search_fields = ("name", "created_by")
     ordering = ("-id",)
     fields = (
@@ -89,7 +88,6 @@ class BackupAdmin(FactsAdmin):
         "purpose",
         "parent_version",
         "content_hash",
-        "verified_on",
         "contents",
     )
     readonly_fields = fields

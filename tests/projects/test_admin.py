@@ -305,7 +305,7 @@ def test_members_are_added_changed_and_removed_and_it_is_recorded(
     for role, status, action in (
         ("viewer", "active", "UPDATE"),
         ("viewer", "removed", "DELETE"),
-        ("member", "active", "UPDATE"),
+        ("member", "active", "INSERT"),
     ):
         since = now()
         row = {"id": membership.pk, "role": role, "status": status}
