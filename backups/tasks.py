@@ -43,9 +43,7 @@ def backup_project(run: Run) -> None:
             parent_key=parent.manifest_key if parent else None,
             progress=run.progress,
         )
-    # Small work ends between two looks at the job: a cancelled version must not be listed.
-    run.check_lease()
-    with run.completion() as events:
+    with run.completion(unless_cancelled=True) as events:
         Backup.objects.filter(pk=backup.pk).update(
             completed_on=timezone.now(),
             parent_version=taken.parent_version,

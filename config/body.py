@@ -1,13 +1,15 @@
 """How much of a request's body is taken in at all, before anything else looks at it."""
 
 import json
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+# Messages are mappings of many kinds, for which nobody has one type.
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 TOO_LARGE = {
     "success": False,
@@ -62,6 +64,7 @@ class BoundedBody:
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
+            (b"x-request-id", uuid.uuid4().hex.encode()),
             # What is left of the body is not read: this connection can't be used any more.
             (b"connection", b"close"),
         ]

@@ -165,17 +165,23 @@ def put_again(job: Job) -> None:
 
 
 @contextmanager
-def completion(claim: Claim) -> Iterator[list[events.Draft]]:
+def completion(claim: Claim, *, unless_cancelled: bool = False) -> Iterator[list[events.Draft]]:
     """The one transaction in which a job ends well.
 
     What the body writes is committed together with `done` or not at all; the drafts that it adds
-    to the list become events before the job's own. Raises LeaseLost before the body runs.
+    to the list become events before the job's own. With `unless_cancelled` a job that was asked to
+    stop does not end well any more; without it the work is in force already. Raises LeaseLost or
+    Cancelled before the body runs.
     """
     now = timezone.now()
     with transaction.atomic():
-        if not claim.rows().update(
+        rows = claim.rows()
+        if unless_cancelled:
+            rows = rows.filter(cancel_requested_on=None)
+        if not rows.update(
             status=Job.Status.DONE, remaining=0, lease_until=None, updated_on=now, ended_on=now
         ):
+            renew(claim)
             raise LeaseLost
         drafts: list[events.Draft] = []
         yield drafts

@@ -70,13 +70,6 @@ class Run:
         self.reported_at = time.monotonic()
         lifecycle.report(self.claim, self.total, self.remaining)
 
-    def check_lease(self) -> None:
-        """Make sure that the job is still this worker's and still wanted, and renew the lease.
-
-        Raises LeaseLost or Cancelled.
-        """
-        lifecycle.renew(self.claim)
-
     def save_checkpoint(self, mark: str) -> None:
         """Call it right before a commit elsewhere, with that by which it will be known.
 
@@ -86,7 +79,7 @@ class Run:
         lifecycle.save_checkpoint(self.claim, mark)
 
     @contextmanager
-    def completion(self) -> Iterator[list[Draft]]:
+    def completion(self, *, unless_cancelled: bool = False) -> Iterator[list[Draft]]:
         """The transaction in which the job ends well: see lifecycle.completion()."""
-        with lifecycle.completion(self.claim) as drafts:
+        with lifecycle.completion(self.claim, unless_cancelled=unless_cancelled) as drafts:
             yield drafts

@@ -55,6 +55,8 @@ class NameThrottle(RateThrottle):
     def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         body: Any = request.data
         name = body.get("username", body.get("api_key"))
+        if name is None:
+            return None  # nobody's password is guessed at
         return self.cache_key(self.get_ident(request), name)
 
 

@@ -153,13 +153,14 @@ class OriginalClient:
             return
         self.cc_cursor = item["cursor"]
         kind, key = item["data_type"], item["data_key"]
+        wanted = {
+            "UPDATE": key in self.store[kind],
+            "INSERT": key.startswith(f"{self.project_gid}/"),
+        }
         if item["action"] == "DELETE":
             self.store[kind].pop(key, None)
-        elif item["action"] == "UPDATE" and key in self.store[kind]:
+        elif wanted[item["action"]]:
             self._fetch(kind, key)
-        elif item["action"] == "INSERT" and kind == "cc.projects_members":
-            if key.partition("/")[0] == self.project_gid:
-                self._fetch(kind, key)
 
     def _fetch(self, kind: str, key: str) -> None:
         if kind == "cc.projects":

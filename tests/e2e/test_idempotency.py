@@ -135,9 +135,7 @@ def test_the_same_key_with_another_body_is_400_and_does_nothing(
     assert post(owner, gid, path, "k", **body).json() == first.json()
 
 
-def test_a_key_means_nothing_to_another_user_or_on_another_path(
-    owner: Client, gid: str
-) -> None:
+def test_a_key_means_nothing_to_another_user_or_on_another_path(owner: Client, gid: str) -> None:
     answers = [
         create(owner, gid, "shared"),
         create(key_client(owner, gid), gid, "shared"),

@@ -42,9 +42,7 @@ def cancel(client: Client, gid: str, job: str) -> str:
 # --- Jobs as they stand ---------------------------------------------------------------------------
 
 
-def test_a_job_is_told_as_its_last_event_told_it(
-    service: Service, owner: Client, gid: str
-) -> None:
+def test_a_job_is_told_as_its_last_event_told_it(service: Service, owner: Client, gid: str) -> None:
     cursor = owner.cursor()
     good = owner.create(gid)["job.token"]
     owner.wait_for(good, cursor)

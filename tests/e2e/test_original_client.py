@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -192,10 +191,17 @@ def test_it_keeps_up_with_what_others_do_while_it_follows_a_job(home: Home) -> N
     assert len(client.store["cc.projects_members"]) == len(newcomer)
 
 
-class Gateway(BaseHTTPRequestHandler):
-    """Passes calls on to the service; answers 502 when that does not take them."""
+REFUSALS = 3
 
-    upstream = ""
+
+class Gateway(BaseHTTPRequestHandler):
+    """Passes calls on to the service; answers 502 at first when that does not take them.
+
+    After some refusals it waits until the service is up, however long that takes on this machine.
+    """
+
+    upstream: str
+    up: threading.Event
     refused = 0
 
     def do_POST(self) -> None:
@@ -205,6 +211,8 @@ class Gateway(BaseHTTPRequestHandler):
             for name, value in self.headers.items()
             if name in ("Authorization", "Content-Type")
         }
+        if type(self).refused == REFUSALS:
+            self.up.wait()
         try:
             answer = httpx.post(self.upstream + self.path, content=body, headers=kept, timeout=30)
         except httpx.TransportError:
@@ -218,49 +226,51 @@ class Gateway(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.content)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Nothing: the tests' output is for the tests."""
 
 
 @contextmanager
-def gateway(service: Service) -> Iterator[tuple[str, type[Gateway]]]:
-    """The address of a gateway in front of the service."""
-    handler = type("GatewayOfOneTest", (Gateway,), {"upstream": service.url})
+def gateway(handler: type[Gateway]) -> Iterator[str]:
+    """The address of a gateway while it runs."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", handler
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
 
 
-def test_a_restart_of_the_service_behind_a_gateway_costs_it_nothing(tmp_path: Path) -> None:
-    service = Service(tmp_path / "data")
-    service.start(megabytes=2)
-    try:
-        before = content_of(service.database)
-        with gateway(service) as (url, handler):
-            # Long enough for seven tries to outlast a restart.
-            client = OriginalClient(url, service.project, pause=2)
-            client.auth(service.api_key)
+def test_a_restart_of_the_service_behind_a_gateway_costs_it_nothing(
+    own_service: Service,
+) -> None:
+    before = content_of(own_service.database)
+    up = threading.Event()
+    handler = type("Front", (Gateway,), {"upstream": own_service.url, "up": up})
 
-            def ask() -> dict[str, Any]:
-                assert service.stop() == 0
-                threading.Thread(target=service.start, kwargs={"megabytes": 2}).start()
-                return client.project.create_backup(created_by="the app")
+    def start() -> None:
+        own_service.start()
+        up.set()
 
-            steps = list(client.follow(ask))
-            assert_went_well(steps, "backup_project")
-            assert handler.refused > 0
-            (backup,) = client.project.versions
-            execute(service.database, "DELETE FROM images")
-            client.pause = PAUSE
-            assert_went_well(
-                list(client.follow(lambda: client.project.restore_backup(backup["version"]))),
-                "restore_project",
-            )
-            assert content_of(service.database) == before
-    finally:
-        service.end()
+    starting = threading.Thread(target=start)
+    with gateway(handler) as url:
+        client = OriginalClient(url, own_service.project, pause=PAUSE)
+        client.auth(own_service.api_key)
+
+        def ask() -> dict[str, Any]:
+            result = client.project.create_backup(created_by="the app")
+            assert own_service.stop() == 0
+            starting.start()
+            return result
+
+        steps = list(client.follow(ask))
+        starting.join()
+        assert handler.refused == REFUSALS
+        assert steps[-1][1] == "done"
+        (backup,) = client.project.versions
+        execute(own_service.database, "DELETE FROM images")
+        steps = list(client.follow(lambda: client.project.restore_backup(backup["version"])))
+        assert_went_well(steps, "restore_project")
+        assert content_of(own_service.database) == before

@@ -563,9 +563,7 @@ def test_a_key_that_could_not_be_used_is_400(
     owner: Client, body: dict[str, Any], parameter: str
 ) -> None:
     gid = new_project(owner)
-    response = owner.post(
-        f"/api/p/{gid}/api_keys/create", {"name": "key", "role": "member"} | body
-    )
+    response = owner.post(f"/api/p/{gid}/api_keys/create", {"name": "key", "role": "member"} | body)
     assert error_of(response)[:2] == (400, 400)
     assert set(error_of(response)[3]) == {parameter}
     assert keys_of(owner, gid) == {}

@@ -156,9 +156,7 @@ def test_a_renamed_version_is_the_same_in_all_but_its_name(shelf: Shelf) -> None
         "para\u2029graph",
     ],
 )
-def test_a_name_that_imitates_or_hides_is_1001_and_changes_nothing(
-    shelf: Shelf, name: str
-) -> None:
+def test_a_name_that_imitates_or_hides_is_1001_and_changes_nothing(shelf: Shelf, name: str) -> None:
     before, cursor = shelf.names(), shelf.client.cursor()
     response = shelf.post("update", version=2, name=name)
     assert error_of(response)[:3] == (422, 1001, "Validation error")
@@ -218,9 +216,7 @@ def test_renaming_a_version_that_does_not_exist_is_422(shelf: Shelf, version: in
     assert error_of(response) == (422, 422, "Unprocessable entity", {"version": version})
 
 
-def test_a_viewer_renames_and_deletes_nothing_but_reads_all(
-    service: Service, shelf: Shelf
-) -> None:
+def test_a_viewer_renames_and_deletes_nothing_but_reads_all(service: Service, shelf: Shelf) -> None:
     made = shelf.client.call(f"/api/p/{shelf.gid}/api_keys/create", name="eye", role="viewer")
     viewer = Client(service.url, shelf.gid)
     viewer.call(f"/api/p/{shelf.gid}/auth", api_key=made["api_key"])
@@ -268,9 +264,7 @@ def test_many_are_deleted_at_once_and_unknown_ones_skipped(own_shelf: Shelf) -> 
 
 
 def test_version_wins_over_versions(own_shelf: Shelf) -> None:
-    own_shelf.client.call(
-        f"/api/p/{own_shelf.gid}/backups/delete", version=3, versions=[1, 2]
-    )
+    own_shelf.client.call(f"/api/p/{own_shelf.gid}/backups/delete", version=3, versions=[1, 2])
     assert set(own_shelf.names()) == {1, 2, 4}
     own_shelf.client.call(f"/api/p/{own_shelf.gid}/backups/delete", version=0, versions=[1, 2])
     assert set(own_shelf.names()) == {1, 2, 4}
@@ -453,9 +447,7 @@ def test_pages_hold_every_version_once_also_while_versions_come_and_go(
         ({"versions": "1"}, "versions"),
     ],
 )
-def test_bad_parameters_of_get_are_400(
-    shelf: Shelf, body: dict[str, Any], parameter: str
-) -> None:
+def test_bad_parameters_of_get_are_400(shelf: Shelf, body: dict[str, Any], parameter: str) -> None:
     response = shelf.post("get", **body)
     assert error_of(response)[:3] == (400, 400, "Bad request")
     assert set(error_of(response)[3]) == {parameter}

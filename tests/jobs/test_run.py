@@ -12,6 +12,7 @@ import pytest
 from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 
+from backups import pipeline
 from backups.demo.catalogue import write_catalogue
 from backups.models import Backup
 from backups.services import create_backup, restore_backup
@@ -91,6 +92,32 @@ def test_a_restore_that_is_cancelled_before_its_commit_changes_nothing(project: 
     assert content_of(database) == changed
 
 
+def test_a_backup_that_is_cancelled_before_its_commit_lists_no_version(project: Project) -> None:
+    job = asked(project)
+    run = claimed(job)
+    lifecycle.cancel(job)
+    with pytest.raises(Cancelled):
+        backup_project(run)
+    assert not Backup.objects.restorable().exists()
+
+
+def test_a_restore_that_is_in_force_ends_well_though_it_is_cancelled(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_job(str(asked(project).token))
+    job = restore_backup(project=project, requested_by=None, version=1).job
+    restore = pipeline.restore
+
+    def cancelled_after(*args: Any, **kwargs: Any) -> None:
+        restore(*args, **kwargs)
+        lifecycle.cancel(job)
+
+    monkeypatch.setattr(pipeline, "restore", cancelled_after)
+    run_job(str(job.token))
+    job.refresh_from_db()
+    assert job.ended_well
+
+
 class DiedUnheard(BaseException):
     """The worker ends right after the commit on the project's database."""
 
@@ -98,7 +125,7 @@ class DiedUnheard(BaseException):
 def dies_after_its_commit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a restore whose worker is lost between its commit and the end of the job."""
 
-    def die(claim: lifecycle.Claim) -> None:
+    def die(claim: lifecycle.Claim, **how: bool) -> None:
         raise DiedUnheard
 
     with monkeypatch.context() as patch:
@@ -165,7 +192,7 @@ def test_a_restore_in_force_is_never_called_failed_when_our_own_database_is_away
     execute(database, "DELETE FROM images")
     job = restore_backup(project=project, requested_by=None, version=1).job
 
-    def away(claim: lifecycle.Claim) -> None:
+    def away(claim: lifecycle.Claim, **how: bool) -> None:
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
