@@ -25,7 +25,6 @@ MESSAGES = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
-    406: "Not acceptable",
     413: "Request entity too large",
     415: "Unsupported media type",
     422: "Unprocessable entity",

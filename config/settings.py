@@ -171,8 +171,6 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "config.errors.answer_exception",
     "DEFAULT_THROTTLE_CLASSES": ["projects.throttles.CallThrottle"],
     "DEFAULT_SCHEMA_CLASS": "config.openapi.schema.EnvelopeSchema",
-    # The Accept header alone says what is wanted: ?format= means nothing.
-    "URL_FORMAT_OVERRIDE": None,
     # How many proxies in front add to X-Forwarded-For; with none, the header is not believed.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

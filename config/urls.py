@@ -1,5 +1,6 @@
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.common import no_append_slash
 from django.views.generic import RedirectView
 
 from config.openapi.views import DocsView, SchemaView
@@ -21,8 +22,8 @@ urlpatterns = [
     path("api/docs/", DocsView.as_view()),
     path("api/ping", PingView.as_view()),
     path("api/login", LoginView.as_view()),
-    path("api/token/", TokenView.as_view()),
-    path("api/token/refresh/", TokenRefreshView.as_view()),
+    path("api/token/", no_append_slash(TokenView.as_view())),
+    path("api/token/refresh/", no_append_slash(TokenRefreshView.as_view())),
     path("api/init", InitView.as_view()),
     path("api/p/<str:gid>/login", ProjectLoginView.as_view()),
     path("api/p/<str:gid>/auth", ProjectKeyView.as_view()),

@@ -12,7 +12,8 @@ from django.conf import settings
 
 from jobs.errors import CursorUnknown
 from jobs.events import latest_cursor
-from jobs.feed import Overflow, ProjectLeft, feed
+from jobs.feed import feed
+from jobs.listener import Overflow, ProjectLeft
 from jobs.session import SocketSession, session_of_handshake, session_of_token
 from projects.access import gid_of, visible_project_gids
 from projects.errors import NotAllowed, NotAuthenticated

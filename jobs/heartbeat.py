@@ -9,7 +9,7 @@ from types import TracebackType
 from django.conf import settings
 from django.db import Error, connections
 
-from jobs import lifecycle
+from jobs import lease, lifecycle
 from jobs.errors import Cancelled, JobStopped
 from jobs.run import Run
 
@@ -58,7 +58,7 @@ class Heartbeat:
                         self.run.report()
                         renewed_at = now
                     elif now - renewed_at >= settings.JOB_HEARTBEAT_SECONDS:
-                        lifecycle.renew(self.run.claim)
+                        lease.renew(self.run.claim)
                         renewed_at = now
                 except Cancelled as error:
                     # The lease is kept while the work is undone.

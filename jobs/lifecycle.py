@@ -2,58 +2,27 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, QuerySet, Value
-from django.db.models.functions import Coalesce, Least, Now
+from django.db.models import DateTimeField, Exists, F, OuterRef, QuerySet, Value
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from jobs import events, queue
-from jobs.errors import Cancelled, LeaseLost
+from jobs.errors import LeaseLost
+from jobs.lease import Claim, changed, job_event, lease_end, renew
 from jobs.models import Job
 from projects.models import Project, User
 
 CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A worker's hold on a job: good while the job is processing under this lease number."""
-
-    job: Job
-    lease_number: int
-
-    def rows(self) -> QuerySet[Job]:
-        """The job's row while this claim holds, else nothing."""
-        return Job.objects.filter(
-            pk=self.job.pk, status=Job.Status.PROCESSING, lease_number=self.lease_number
-        )
-
-
-def _lease_end() -> ExpressionWrapper:
-    # By the database's clock, as the reaper reads it: the machines' clocks need not agree.
-    length = Value(timedelta(seconds=settings.JOB_LEASE_SECONDS))
-    return ExpressionWrapper(Now() + length, output_field=DateTimeField())
-
-
 def process_error(kind: str, reason: str) -> dict[str, Any]:
     """What clients find in `info.error` of a job that failed."""
     info = {"process": kind.partition("_")[0], "reason": reason}
     return {"code": 1003, "message": "Process error", "info": info}
-
-
-def _job_event(job: Job, action: str = "UPDATE") -> events.Draft:
-    return events.Draft(
-        action, "jobs", str(job.token), project_gid=job.project.gid, data=job.wire()
-    )
-
-
-def _changed(job: Job) -> events.Draft:
-    return _job_event(Job.objects.select_related("project").get(pk=job.pk))
 
 
 def submit(
@@ -83,7 +52,7 @@ def submit(
         hinted_on=now,
     )
     queue.put(str(job.token))
-    events.record([_job_event(job, "INSERT")])
+    events.record([job_event(job, "INSERT")])
     return job
 
 
@@ -99,7 +68,7 @@ def claim(token: str, worker: str) -> Claim | None:
             taken = free.update(
                 status=Job.Status.PROCESSING,
                 lease_number=F("lease_number") + 1,
-                lease_until=_lease_end(),
+                lease_until=lease_end(),
                 worker=worker,
                 started_on=Coalesce("started_on", Value(now, output_field=DateTimeField())),
                 updated_on=now,
@@ -107,48 +76,10 @@ def claim(token: str, worker: str) -> Claim | None:
             if not taken:
                 return None
             job = Job.objects.select_related("project", "project__owner").get(token=token)
-            events.record([_job_event(job)])
+            events.record([job_event(job)])
     except IntegrityError:
         return None  # another job of the project was claimed at the same moment
     return Claim(job, job.lease_number)
-
-
-def renew(claim: Claim) -> None:
-    """Hold the job for another lease.
-
-    Raises LeaseLost if it is not this worker's any more, Cancelled if it shall be stopped.
-    """
-    if not claim.rows().update(lease_until=_lease_end()):
-        raise LeaseLost
-    if claim.rows().filter(cancel_requested_on__isnull=False).exists():
-        raise Cancelled
-
-
-def save_checkpoint(claim: Claim, mark: str) -> None:
-    """Note, right before a commit elsewhere, by what it will be known; renews the lease too.
-
-    Raises LeaseLost or Cancelled: then nothing must be committed.
-    """
-    rows = claim.rows().filter(cancel_requested_on=None)
-    if not rows.update(checkpoint=mark, lease_until=_lease_end()):
-        renew(claim)
-        raise LeaseLost
-
-
-def report(claim: Claim, total: int, remaining: int) -> None:
-    """Write progress and its event, and renew the lease; raises LeaseLost or Cancelled."""
-    with transaction.atomic():
-        written = claim.rows().update(
-            total=total,
-            remaining=Least(F("remaining"), Value(remaining)),
-            lease_until=_lease_end(),
-            updated_on=timezone.now(),
-        )
-        if not written:
-            raise LeaseLost
-        events.record([_changed(claim.job)])
-    if claim.rows().filter(cancel_requested_on__isnull=False).exists():
-        raise Cancelled
 
 
 def _put_next(project_id: int) -> None:
@@ -186,7 +117,7 @@ def completion(claim: Claim, *, unless_cancelled: bool = False) -> Iterator[list
         drafts: list[events.Draft] = []
         yield drafts
         _put_next(claim.job.project_id)
-        events.record([*drafts, _changed(claim.job)])
+        events.record([*drafts, changed(claim.job)])
 
 
 def fail(claim: Claim, reason: str) -> None:
@@ -211,7 +142,7 @@ def cancel(job: Job) -> Job:
         waiting = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
         if waiting.update(status=Job.Status.REJECTED, updated_on=now, ended_on=now):
             _put_next(job.project_id)
-            events.record([_changed(job)])
+            events.record([changed(job)])
         else:
             Job.objects.filter(
                 pk=job.pk, status=Job.Status.PROCESSING, cancel_requested_on=None
@@ -252,7 +183,7 @@ def _end_failed(job: Job, rows: QuerySet[Job], reason: str) -> bool:
         ):
             return False
         _put_next(job.project_id)
-        events.record([_changed(job)])
+        events.record([changed(job)])
     return True
 
 
@@ -267,5 +198,5 @@ def _requeue(job: Job, rows: QuerySet[Job], losses: int) -> bool:
         ):
             return False
         _put_next(job.project_id)
-        events.record([_changed(job)])
+        events.record([changed(job)])
     return True

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs import lifecycle
+from jobs import lease, lifecycle
 from jobs.errors import Draining, JobStopped
 from jobs.events import Draft
 from jobs.models import Job
@@ -33,7 +33,7 @@ def is_draining() -> bool:
 class Run:
     """What a kind of job is given: its job, a way to report progress, and the way to end well."""
 
-    def __init__(self, claim: lifecycle.Claim) -> None:
+    def __init__(self, claim: lease.Claim) -> None:
         self.claim = claim
         self.total = claim.job.total
         self.remaining = claim.job.remaining
@@ -68,7 +68,7 @@ class Run:
     def report(self) -> None:
         """Send the progress as it stands now; raises LeaseLost or Cancelled."""
         self.reported_at = time.monotonic()
-        lifecycle.report(self.claim, self.total, self.remaining)
+        lease.report(self.claim, self.total, self.remaining)
 
     def save_checkpoint(self, mark: str) -> None:
         """Call it right before a commit elsewhere, with that by which it will be known.
@@ -76,7 +76,7 @@ class Run:
         Makes sure that the job is this worker's, and stays so while the commit is under way.
         Raises LeaseLost or Cancelled.
         """
-        lifecycle.save_checkpoint(self.claim, mark)
+        lease.save_checkpoint(self.claim, mark)
 
     @contextmanager
     def completion(self, *, unless_cancelled: bool = False) -> Iterator[list[Draft]]:

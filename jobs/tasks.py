@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import Error
 from django.utils.module_loading import import_string
 
-from jobs import lifecycle
+from jobs import lease, lifecycle
 from jobs.errors import Cancelled, Draining, JobFailed, LeaseLost
 from jobs.heartbeat import Heartbeat
 from jobs.run import Run, is_draining
@@ -42,7 +42,7 @@ def run_job(token: str) -> None:
         logger.warning("job %s is another worker's now; left", token)
 
 
-def _run(claim: lifecycle.Claim) -> None:
+def _run(claim: lease.Claim) -> None:
     token = claim.job.token
     run = Run(claim)
     try:

@@ -26,6 +26,7 @@ USER_GID = "0b7c1f9e-3f64-4c8d-8a37-5f1f7d2c9e02"
 MEMBER_GID = "c2a9e5d4-8e1b-4d27-b6f3-91a4e07d3c58"
 JOB_TOKEN = "e4b8a1c6-52d7-4a93-8f0e-7c3d9b6a2f14"  # noqa: S105 - names a job, opens nothing
 KEY_PREFIX = "3f9c0a7be251"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwYjdjMWY5ZSJ9.q3uLk8eVx7RzA4sDf"
 VERSION = 4
 CURSOR = 4133
 

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from config.errors import MESSAGES
+from config.openapi.entities import JWT
 from config.openapi.shapes import EMPTY, Shape, choice, example_of, record, text, whole
 
 REASONS: Shape = {
@@ -21,12 +22,16 @@ class Failure(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        result = {
+        result: dict[str, Shape] = {
             "code": {"const": self.code},
             "message": {"const": MESSAGES[self.code]},
             "info": self.info,
         }
         return record({"success": {"const": False}, "result": record(result), "data": EMPTY})
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.when[0].upper()}{self.when[1:]}."
 
     @property
     def example(self) -> Any:
@@ -62,7 +67,10 @@ COMMON: dict[int, tuple[str, Failure]] = {
     400: (
         "BadRequest",
         Failure(
-            400, "the body is no JSON object, or a parameter is missing, mistyped or wrong", REASONS
+            400,
+            "the body is no JSON object, a parameter is missing, mistyped or wrong, or the host is"
+            " not the service's",
+            REASONS,
         ),
     ),
     401: (
@@ -79,7 +87,6 @@ COMMON: dict[int, tuple[str, Failure]] = {
     ),
     404: ("NotFound", Failure(404, "no such path", EMPTY)),
     405: ("MethodNotAllowed", Failure(405, "another method is used on this path", EMPTY)),
-    406: ("NotAcceptable", Failure(406, "the `Accept` header excludes JSON", EMPTY)),
     413: ("TooLarge", Failure(413, "the body is longer than a megabyte", EMPTY)),
     415: ("UnsupportedMediaType", Failure(415, "the body is not `application/json`", EMPTY)),
     429: (
@@ -105,7 +112,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Authorization": {
         "description": "The renewed token, without `Bearer`: to be used from now on.",
         "required": True,
-        "schema": text("eyJhbGciOi...", pattern=r"^[\w-]+\.[\w-]+\.[\w-]+$"),
+        "schema": text(JWT, pattern=r"^[\w-]+\.[\w-]+\.[\w-]+$"),
     },
     "WWW-Authenticate": {
         "description": "Asks for a token.",
@@ -135,7 +142,7 @@ def common_responses() -> dict[str, Any]:
     """The `responses` that the document keeps once."""
     return {
         name: {
-            "description": f"{failure.when[0].upper()}{failure.when[1:]}.",
+            "description": failure.sentence,
             "headers": headers(*HEADERS_OF.get(status, [])),
             "content": {"application/json": {"schema": failure.shape, "example": failure.example}},
         }

@@ -1,11 +1,11 @@
 """The frames of the websocket, as shapes beside those of the answers."""
 
-from config.openapi.entities import CURSOR, CURSOR_SHAPE, EVENT, PROJECT
+from config.openapi.entities import CURSOR, CURSOR_SHAPE, EVENT, JWT, PROJECT
 from config.openapi.failures import CURSOR_UNKNOWN
 from config.openapi.shapes import Shape, list_of, record, text, whole
 from jobs.consumers import FRAME_EVENTS
 
-JWT: Shape = text("eyJhbGciOi...")
+TOKEN = text(JWT)
 
 
 def _frame(kind: str, fields: dict[str, Shape]) -> Shape:
@@ -17,7 +17,7 @@ SERVER_FRAME: Shape = {
     "oneOf": [
         _frame("connect", {"cc.cursor": CURSOR_SHAPE}),
         _frame("sync", {"sync": list_of(EVENT, minItems=1, maxItems=FRAME_EVENTS)}),
-        _frame("authorization", {"JWT": JWT}),
+        _frame("authorization", {"JWT": TOKEN}),
         _frame("error", {"result": CURSOR_UNKNOWN.shape["properties"]["result"]}),
     ],
 }
@@ -27,12 +27,12 @@ CLIENT_FRAME: Shape = {
     "type": "object",
     "properties": {
         "type": {"const": "connect"},
-        "JWT": JWT,
+        "JWT": TOKEN,
         "cc_cursor": whole(CURSOR, maximum=2**63 - 1),
         "projects": {"anyOf": [list_of(PROJECT), {"type": "null"}]},
     },
     "required": ["type"],
-    "examples": [{"type": "connect", "JWT": "eyJhbGciOi...", "cc_cursor": CURSOR}],
+    "examples": [{"type": "connect", "JWT": JWT, "cc_cursor": CURSOR}],
 }
 
 FRAMES = {"ServerFrame": SERVER_FRAME, "ClientFrame": CLIENT_FRAME}

@@ -46,7 +46,7 @@ def _kind(shape: Document) -> str:
     """A parameter's type and bounds in a few words."""
     if "enum" in shape:
         return " or ".join(f"`{value}`" for value in shape["enum"])
-    kind = {"integer": "whole number"}.get(shape["type"], shape["type"])
+    kind = "whole number" if shape["type"] == "integer" else str(shape["type"])
     if "items" in shape:
         kind = f"list of at most {shape['maxItems']}, each a {_kind(shape['items'])}"
     elif "maxLength" in shape:
@@ -60,7 +60,8 @@ def _parameters(shape: Document) -> Iterator[str]:
     for name, parameter in shape["properties"].items():
         need = "required" if name in shape.get("required", []) else "optional"
         note = f". {parameter['description']}" if "description" in parameter else ""
-        yield f"- `{name}`: {_kind(parameter)}, {need}{note}\n"
+        line = f"- `{name}`: {_kind(parameter)}, {need}{note}"
+        yield textwrap.fill(line, WIDTH, subsequent_indent="  ") + "\n"
     if one_of := shape.get("anyOf"):
         names = " or ".join(f"`{item['required'][0]}`" for item in one_of)
         yield f"\n{names} must be there.\n"
@@ -72,7 +73,7 @@ def _failures(operation: Document, document: Document) -> str:
     for status, response in operation["responses"].items():
         if "$ref" not in response and status != "200":
             told.append(response["description"].removesuffix("."))
-        elif status in ("400", "401", "403"):
+        elif status in ("401", "403") or (status == "400" and "requestBody" in operation):
             told.append(f"`{status}`")
     return ", ".join(told)
 
@@ -115,9 +116,10 @@ def errors(document: Document) -> Iterator[str]:
         also = f" With the header `{headers[0]}`." if headers else ""
         result = example["result"]
         info = f"`{json.dumps(result['info'])}`" if result["info"] else ""
-        yield f"| {result['code']} | {result['message']} | {response['description']}{also} | {info} |\n"
+        when = response["description"] + also
+        yield f"| {result['code']} | {result['message']} | {when} | {info} |\n"
     for failure in (VERSION_UNKNOWN, INVALID_NAME, not_started("backup")):
-        when = "What was named does not exist." if failure.code == 422 else failure.when
+        when = "What was named does not exist." if failure.code == 422 else failure.sentence
         info = json.dumps(failure.example["result"]["info"])
         yield f"| {failure.code} | {MESSAGES[failure.code]} | {when} | `{info}` |\n"
 

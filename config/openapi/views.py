@@ -5,6 +5,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.envelope import EnvelopeRenderer
 from config.openapi.document import whole_document
 from config.signin import PublicView
 
@@ -13,6 +14,7 @@ class SchemaView(PublicView):
     """GET /api/schema: the OpenAPI document, as JSON."""
 
     schema = None
+    http_method_names = ("get", "head")
     renderer_classes = (JSONRenderer,)
 
     def get(self, request: Request) -> Response:
@@ -23,6 +25,12 @@ class DocsView(SpectacularSwaggerSplitView):
     """GET /api/docs/: the document to read and to try out, by Swagger UI from our own assets."""
 
     schema = None
+    http_method_names = ("get", "head")
     authentication_classes = ()
     throttle_classes = ()
     url = "/api/schema"
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """An error is in the envelope here too."""
+        self.request.accepted_renderer = EnvelopeRenderer()
+        return super().handle_exception(exc)

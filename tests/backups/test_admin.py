@@ -13,7 +13,7 @@ from backups.admin.versions import STATES
 from backups.models import Backup
 from backups.services import create_backup
 from backups.store.local import LocalStore
-from jobs import lifecycle
+from jobs import lease, lifecycle
 from jobs.models import Job
 from projects.databases import managed_path
 from projects.models import Project, User
@@ -43,7 +43,7 @@ def pending(project: Project, name: str | None = None) -> Backup:
     ).backup
 
 
-def claim(backup: Backup) -> lifecycle.Claim:
+def claim(backup: Backup) -> lease.Claim:
     found = lifecycle.claim(str(backup.job.token), "host:cluster:1")
     assert found is not None
     return found

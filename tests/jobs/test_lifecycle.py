@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from jobs import lifecycle, queue
+from jobs import lease, lifecycle, queue
 from jobs.errors import LeaseLost
 from jobs.models import Event, Job
 from jobs.reaper import reap
@@ -35,7 +35,7 @@ def submit(project: Project, total: int = 10) -> Job:
         )
 
 
-def claim(job: Job, worker: str = "host:cluster:1") -> lifecycle.Claim:
+def claim(job: Job, worker: str = "host:cluster:1") -> lease.Claim:
     claimed = lifecycle.claim(str(job.token), worker)
     assert claimed is not None
     return claimed
@@ -47,7 +47,7 @@ def statuses(job: Job) -> list[str]:
     return [(event.data or {})["status"] for event in found]
 
 
-def end(claimed: lifecycle.Claim) -> None:
+def end(claimed: lease.Claim) -> None:
     with lifecycle.completion(claimed):
         pass
 
@@ -109,9 +109,9 @@ def test_a_job_and_its_queue_entry_are_committed_together_or_not_at_all(project:
 def test_remaining_never_rises(project: Project) -> None:
     job = submit(project, total=10)
     running = claim(job)
-    lifecycle.report(running, 40, 30)
-    lifecycle.report(running, 40, 5)
-    lifecycle.report(running, 40, 8)
+    lease.report(running, 40, 30)
+    lease.report(running, 40, 5)
+    lease.report(running, 40, 8)
     found = Event.objects.filter(data_key=str(job.token)).order_by("cursor")
     told = [(event.data or {})["info"]["remaining"] for event in found]
     assert told == [10, 10, 10, 5, 5]
@@ -146,8 +146,8 @@ def test_a_job_whose_lease_ran_out_is_queued_again_and_its_old_worker_is_fenced(
     assert statuses(job) == ["queued", "processing", "queued"]
     new = claim(job)
     for act in (
-        lambda: lifecycle.renew(old),
-        lambda: lifecycle.report(old, 10, 1),
+        lambda: lease.renew(old),
+        lambda: lease.report(old, 10, 1),
         lambda: lifecycle.fail(old, "late"),
         lambda: lifecycle.give_back(old),
         lambda: end(old),
@@ -206,7 +206,7 @@ def test_a_worker_that_came_back_in_time_keeps_its_job(project: Project) -> None
     running = claim(job)
     let_lease_run_out(job)
     seen = lifecycle.expired().get()
-    lifecycle.renew(running)
+    lease.renew(running)
     assert lifecycle.recover(seen) is False
     end(running)
 

@@ -17,7 +17,7 @@ from backups.demo.catalogue import write_catalogue
 from backups.models import Backup
 from backups.services import create_backup, restore_backup
 from backups.tasks import backup_project, restore_project
-from jobs import bell, lifecycle
+from jobs import bell, lease, lifecycle
 from jobs.errors import Cancelled, Draining, LeaseLost
 from jobs.heartbeat import Heartbeat
 from jobs.models import Event, Job
@@ -125,7 +125,7 @@ class DiedUnheard(BaseException):
 def dies_after_its_commit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a restore whose worker is lost between its commit and the end of the job."""
 
-    def die(claim: lifecycle.Claim, **how: bool) -> None:
+    def die(claim: lease.Claim, **how: bool) -> None:
         raise DiedUnheard
 
     with monkeypatch.context() as patch:
@@ -168,7 +168,7 @@ def test_a_restore_that_took_no_effect_is_done_by_its_second_attempt(project: Pr
     run = claimed(job)
 
     def die(mark: str) -> None:
-        lifecycle.save_checkpoint(run.claim, mark)
+        lease.save_checkpoint(run.claim, mark)
         raise DiedUnheard
 
     run.save_checkpoint = die  # type: ignore[method-assign]
@@ -192,7 +192,7 @@ def test_a_restore_in_force_is_never_called_failed_when_our_own_database_is_away
     execute(database, "DELETE FROM images")
     job = restore_backup(project=project, requested_by=None, version=1).job
 
-    def away(claim: lifecycle.Claim, **how: bool) -> None:
+    def away(claim: lease.Claim, **how: bool) -> None:
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:

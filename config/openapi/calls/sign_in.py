@@ -6,6 +6,7 @@ from config import signin
 from config.openapi.call import Call
 from config.openapi.entities import (
     CURSOR_SHAPE,
+    JWT,
     LANGUAGE,
     MEMBERSHIPS,
     PROJECT,
@@ -22,7 +23,6 @@ from config.openapi.shapes import EMPTY, Shape, keyed, list_of, nullable, record
 TAG = "Sign in"
 SECRET = "correct horse battery staple"  # noqa: S105 - of the examples
 KEY = "sp_3f9c0a7be251_2m5tY0cB1n9wq3uLk8eVx7RzA4sDfGhJ6pQoT_iUyWE"
-JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwYjdjMWY5ZSJ9.q3uLk8eVx7RzA4sDf"
 
 STARTS: Shape = record(
     {
