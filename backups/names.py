@@ -1,6 +1,7 @@
 """What a version may be called."""
 
 import re
+import unicodedata
 
 from projects.errors import InvalidName
 from projects.names import MAX_LENGTH, shown_name, visible_text
@@ -22,10 +23,21 @@ def checked_name(name: str, version: int) -> str:
     space or the script of its digits: people would restore the wrong version.
     """
     name = shown_name(name)
-    imitated = IMITATION.fullmatch(visible_text(name).casefold())
+    imitated = IMITATION.fullmatch(_with_plain_digits(visible_text(name).casefold()))
     if imitated and int(imitated[1]) != version:
         raise InvalidName(
             name=f"names like {default_name(version)!r} are given by number only:"
             f" this one belongs to version {int(imitated[1])}"
         )
     return name
+
+
+def _with_plain_digits(text: str) -> str:
+    """The text with every sign for a whole number, of whatever script, as that number."""
+
+    def plain(character: str) -> str:
+        number = float(unicodedata.numeric(character, -1.0))
+        return str(int(number)) if number >= 0 and number.is_integer() else character
+
+    # A number's own full stop, and the frame around a key's number.
+    return "".join(map(plain, text)).rstrip(".\u20e3")

@@ -31,6 +31,8 @@ def undelete_project(*, project: Project) -> None:
         locked = Project.objects.select_for_update().get(pk=project.pk)
         if locked.purged_on is not None:
             raise NotAllowed
+        if locked.status == Project.Status.ACTIVE:
+            return
         Project.objects.filter(pk=project.pk).update(status=Project.Status.ACTIVE)
         record_project(Action.UPDATE, project)
 
@@ -45,7 +47,10 @@ def purge_project(*, project: Project, requested_by: User, confirm: str) -> Job:
         raise InvalidParameters(confirm="must be the gid of the project")
     with transaction.atomic():
         locked = Project.objects.select_for_update().get(pk=project.pk)
-        if locked.status != Project.Status.DELETED or locked.purged_on is not None:
+        earlier = Job.objects.filter(project=project, kind="purge_project").order_by("pk").last()
+        # One that failed may be asked for again: it goes on with what is left.
+        is_done_for = earlier is not None and (earlier.status in Job.ACTIVE or earlier.ended_well)
+        if locked.status != Project.Status.DELETED or is_done_for:
             raise NotAllowed
         Project.objects.filter(pk=project.pk).update(purged_on=timezone.now())
         return lifecycle.submit(

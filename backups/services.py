@@ -31,7 +31,7 @@ class Requested(NamedTuple):
 
 
 @contextmanager
-def _recorded(process: str) -> Iterator[None]:
+def recorded(process: str) -> Iterator[None]:
     """Tell the asker when the job can't be recorded; nothing has been begun then."""
     try:
         yield
@@ -69,7 +69,7 @@ def create_backup(
     latest = latest_backup(project)
     units = targets.estimated_units(project, latest.unit_size if latest else None)
     targets.check_store()
-    with _recorded("backup"), transaction.atomic():
+    with recorded("backup"), transaction.atomic():
         _lock(project)
         version = _next_version(project)
         name = default_name(version) if name is None else checked_name(name, version)
@@ -120,7 +120,7 @@ def restore_backup(*, project: Project, requested_by: User | None, version: int)
     """
     backup = restorable_version(project, version)
     targets.check_stored(backup.manifest_key)
-    with _recorded("restore"), transaction.atomic():
+    with recorded("restore"), transaction.atomic():
         _lock(project)
         job = lifecycle.submit(
             project=project,

@@ -98,6 +98,9 @@ def purge_project(run: Run) -> None:
     Backup.objects.filter(project=project, deleted_on=None).update(deleted_on=timezone.now())
     with _reasons_for_users():
         pipeline.purge(targets.store_of(project), run.progress)
-    remove_managed_database(project)
+    try:
+        remove_managed_database(project)
+    except OSError as error:
+        raise JobFailed(f"the project's database can't be removed: {error.strerror}") from error
     with run.completion():
         pass

@@ -41,7 +41,8 @@ class CreateView(ProjectView):
 
     def post(self, request: Request, gid: str) -> Response:
         parameters = CreateParameters.read(request.data)
-        return self.answer_once(lambda: self._create(**parameters))
+        with services.recorded("backup"):
+            return self.answer_once(lambda: self._create(**parameters))
 
     def _create(self, created_by: str, name: str | None = None) -> dict[str, Any]:
         backup, job = services.create_backup(
@@ -75,7 +76,8 @@ class RestoreView(ProjectView):
 
     def post(self, request: Request, gid: str) -> Response:
         parameters = VersionParameters.read(request.data)
-        return self.answer_once(lambda: self._restore(parameters["version"]))
+        with services.recorded("restore"):
+            return self.answer_once(lambda: self._restore(parameters["version"]))
 
     def _restore(self, version: int) -> dict[str, Any]:
         backup, job = services.restore_backup(

@@ -92,6 +92,10 @@ def _signed_in(payload: Payload, user: User, api_key: ApiKey | None = None) -> R
     return response
 
 
+def _tokens(result: dict[str, str]) -> Response:
+    return Response({"result": result}, headers={"Cache-Control": "no-store"})
+
+
 class PublicView(APIView):
     """A view that needs no token, and does not look at one."""
 
@@ -129,7 +133,7 @@ class TokenView(SignInView):
         parameters = LoginParameters.read(request.data)
         user = sign_in(parameters["username"], parameters["password"])
         access = SessionToken.begin(user)
-        return Response({"result": {"access": str(access), "refresh": str(access.refresh())}})
+        return _tokens({"access": str(access), "refresh": str(access.refresh())})
 
 
 class RefreshParameters(Parameters):
@@ -142,7 +146,7 @@ class TokenRefreshView(SignInView):
     def post(self, request: Request) -> Response:
         parameters = RefreshParameters.read(request.data)
         _, token = read_token(parameters["refresh"], RefreshToken)
-        return Response({"result": {"access": str(token.access())}})
+        return _tokens({"access": str(token.access())})
 
 
 class InitView(APIView):

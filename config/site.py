@@ -1,14 +1,15 @@
 """Savepoint's admin site."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.admin import AdminSite
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from projects.changes import Action, record_user
 from projects.models import User
+from projects.throttles import AddressThrottle, FormNameThrottle
 
 
 class Site(AdminSite):
@@ -17,6 +18,22 @@ class Site(AdminSite):
     site_header = site_title = "Savepoint"
     index_title = "Projects, versions and jobs"
     site_url = None
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """As slow for those who guess at passwords as the sign-in of the API is."""
+        if request.method == "POST":
+            for throttle in (AddressThrottle(), FormNameThrottle()):
+                # What they look at, forms' requests have too; there is no view of the API here.
+                if not throttle.allow_request(cast(Any, request), cast(Any, None)):
+                    seconds = str(int(throttle.wait() or 1))
+                    text = f"Too many attempts to sign in. Try again in {seconds} seconds."
+                    return HttpResponse(
+                        text,
+                        status=429,
+                        content_type="text/plain",
+                        headers={"Retry-After": seconds},
+                    )
+        return super().login(request, extra_context)
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
         with transaction.atomic():

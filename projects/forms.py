@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from projects.changes import Action, record_user
 from projects.databases import MANAGED, SQLITE_PREFIX, check_address
-from projects.errors import InvalidAddress
+from projects.errors import InvalidAddress, InvalidName
 from projects.models import ApiKey, Membership, Project, User
+from projects.names import MAX_LENGTH, shown_name
 
 
 class PersonForm(UserChangeForm):
@@ -32,7 +33,25 @@ class PasswordForm(AdminPasswordChangeForm):
         return user
 
 
-class AddressForm(forms.ModelForm):
+class NameField(forms.CharField):
+    """A name as the API takes it: in normal form, nothing hidden in it."""
+
+    def clean(self, value: Any) -> str:
+        try:
+            return shown_name(super().clean(value))
+        except InvalidName as error:
+            raise forms.ValidationError(" ".join(error.info.values())) from error
+
+
+class ProjectForm(forms.ModelForm):
+    """A project's name, checked as the API checks it."""
+
+    name = NameField(
+        label="Name", max_length=MAX_LENGTH, widget=forms.TextInput(attrs={"class": "vTextField"})
+    )
+
+
+class AddressForm(ProjectForm):
     """For superusers, who alone may say where a project's database is."""
 
     address = forms.CharField(
@@ -73,8 +92,8 @@ class ApiKeyForm(forms.Form):
         Project.objects.filter(status=Project.Status.ACTIVE),
         widget=AutocompleteSelect(ApiKey._meta.get_field("project"), admin.site),
     )
-    name = forms.CharField(
-        max_length=200,
+    name = NameField(
+        max_length=MAX_LENGTH,
         help_text="Who or what will use it.",
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )

@@ -39,13 +39,15 @@ def set_member(*, project: Project, user: User, role: str) -> Membership:
         raise InvalidParameters(user="is the owner")
     with transaction.atomic():
         # To clients, somebody who was removed and comes back is as new as somebody new.
-        was_member = members_of([project]).filter(user=user).exists()
+        present = members_of([project]).filter(user=user).first()
+        if present is not None and present.role == role:
+            return present
         membership, _ = Membership.objects.update_or_create(
             project=project,
             user=user,
             defaults={"role": role, "status": Membership.Status.ACTIVE},
         )
-        record_membership(Action.UPDATE if was_member else Action.INSERT, membership)
+        record_membership(Action.UPDATE if present else Action.INSERT, membership)
     return membership
 
 

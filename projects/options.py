@@ -13,6 +13,8 @@ PAIRS = {
     "orderedfieldlists": "fieldlists",
 }
 MAX_BYTES = 64 * 1024
+# In the database, but no place's time: one differs from machine to machine, one means "unset".
+NO_ZONES = {"localtime", "Factory"}
 
 
 def default_options() -> dict[str, Any]:
@@ -27,6 +29,10 @@ def default_options() -> dict[str, Any]:
         "fieldlists": {"default": "Default"},
         "orderedfieldlists": ["default"],
     }
+
+
+def _is_timezone(name: Any) -> bool:
+    return isinstance(name, str) and name in zoneinfo.available_timezones() - NO_ZONES
 
 
 def checked_timezone(name: str) -> str:
@@ -60,10 +66,6 @@ def _fault(options: dict[str, Any]) -> str | None:
     if len(json.dumps(options)) > MAX_BYTES:
         return f"must have at most {MAX_BYTES} bytes"
     return None
-
-
-def _is_timezone(value: Any) -> bool:
-    return isinstance(value, str) and value in zoneinfo.available_timezones()
 
 
 def _are_names(value: Any) -> bool:

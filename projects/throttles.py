@@ -60,6 +60,13 @@ class NameThrottle(RateThrottle):
         return self.cache_key(self.get_ident(request), name)
 
 
+class FormNameThrottle(NameThrottle):
+    """The same, and of the same share, where the name comes by a form."""
+
+    def get_cache_key(self, request: Any, view: Any) -> str | None:
+        return self.cache_key(self.get_ident(request), request.POST.get("username"))
+
+
 class CreateThrottle(RateThrottle):
     """Backups asked for in a project. Asked after the caller's membership is known."""
 

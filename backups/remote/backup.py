@@ -34,7 +34,9 @@ class RemoteBackup:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                result = self.server.call("/sync/get", {"cc_cursor": self.cursor})["result"]
+                # With the project, so that losing it is told: an empty answer would be waited on.
+                body = {"cc_cursor": self.cursor, "project": self.server.project}
+                result = self.server.call("/sync/get", body)["result"]
             except Refused as error:
                 if error.info.get("reset") is not True:
                     raise

@@ -53,6 +53,7 @@ class Server:
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.http = httpx.Client(base_url=url.rstrip("/"))
+        self.project = project
         self.base = f"/api/p/{project}"
         self._api_key = api_key
         self._token: str | None = None

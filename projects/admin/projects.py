@@ -11,9 +11,8 @@ from projects import services
 from projects.admin.api_keys import ApiKeyInline
 from projects.admin.columns import badge, link
 from projects.admin.members import MemberInline
-from projects.changes import Action, record_project
 from projects.databases import MANAGED, SQLITE_PREFIX, open_address
-from projects.forms import AddressForm
+from projects.forms import AddressForm, ProjectForm
 from projects.models import Project, User
 
 
@@ -59,8 +58,7 @@ class ProjectAdmin(admin.ModelAdmin):
         self, request: HttpRequest, obj: Project | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
         # A form takes whatever fields it declares: without the right there must be no such field.
-        if request.user.is_superuser:
-            kwargs["form"] = AddressForm
+        kwargs["form"] = AddressForm if request.user.is_superuser else ProjectForm
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Project | None) -> Any:
@@ -90,8 +88,7 @@ class ProjectAdmin(admin.ModelAdmin):
         if address:
             services.set_address(project=obj, address=address)
         if "name" in form.changed_data:
-            obj.save(update_fields=["name"])
-            record_project(Action.UPDATE, obj)
+            services.update_project(project=obj, name=form.cleaned_data["name"])
 
     @admin.display(description="owner", ordering="owner__username")
     def owner_link(self, project: Project) -> str:

@@ -5,13 +5,20 @@ from django.core.management.base import CommandError
 from projects.access import gid_of
 from projects.management.base import shown
 from projects.models import Project, User
+from projects.parameters import unshowable
 
 PROJECT_HELP = "a project's gid, or its name if no other project has it"
 USER_HELP = "a username or a user's gid"
 
 
+def _checked(text: str) -> None:
+    if unshowable(text):
+        raise CommandError(f"{shown(text)!r} is no name")
+
+
 def find_project(text: str) -> Project:
     """The project that is meant, a deleted one included."""
+    _checked(text)
     gid = gid_of(text.lower())
     if gid is not None and (project := Project.objects.filter(gid=gid).first()):
         return project
@@ -34,6 +41,7 @@ def find_active_project(text: str) -> Project:
 
 def find_person(text: str) -> User:
     """The person who is meant; not an API key's user, nor one who may not sign in."""
+    _checked(text)
     gid = gid_of(text.lower())
     user = User.objects.filter(username=text).first()
     if user is None and gid is not None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from backups import pipeline
 from backups.demo.catalogue import write_catalogue
 from backups.models import Backup
+from backups.removal import delete_project, purge_project
 from backups.services import create_backup, restore_backup
 from backups.tasks import backup_project, restore_project
 from jobs import bell, lease, lifecycle
@@ -25,6 +26,7 @@ from jobs.reaper import reap
 from jobs.run import Run, draining_mark
 from jobs.tasks import run_job
 from projects.databases import managed_path
+from projects.errors import NotAllowed
 from projects.models import Project
 from projects.services import create_project, create_user
 from tests.content import content_of, execute
@@ -206,6 +208,30 @@ def test_a_restore_in_force_is_never_called_failed_when_our_own_database_is_away
     run_job(str(job.token))
     job.refresh_from_db()
     assert job.ended_well
+
+
+def test_a_purge_that_failed_can_be_asked_for_again(project: Project) -> None:
+    run_job(str(asked(project).token))
+    owner, gid = project.owner, str(project.gid)
+    delete_project(project=project)
+    database = managed_path(project)
+    aside = database.rename(database.with_suffix(".aside"))
+    database.mkdir()
+    failed = purge_project(project=project, requested_by=owner, confirm=gid)
+    run_job(str(failed.token))
+    failed.refresh_from_db()
+    assert "can't be removed" in failed.error["info"]["reason"]
+    database.rmdir()
+    aside.rename(database)
+    again = purge_project(project=project, requested_by=owner, confirm=gid)
+    with pytest.raises(NotAllowed):
+        purge_project(project=project, requested_by=owner, confirm=gid)
+    run_job(str(again.token))
+    again.refresh_from_db()
+    assert again.ended_well
+    assert not database.exists()
+    with pytest.raises(NotAllowed):
+        purge_project(project=project, requested_by=owner, confirm=gid)
 
 
 def test_a_job_that_moves_nothing_is_ended_with_a_reason_and_its_process_with_it(

@@ -471,3 +471,35 @@ def test_queries_of_a_projects_page_do_not_grow_with_its_members_and_keys(
     for number in range(1, 6):
         add(number)
     assert query_count(lambda: browser(root).get(page(project))) == few
+
+
+# --- Names and guesses ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "\u200b", "\u2800", "Backup\x07"])
+def test_a_name_that_hides_something_is_refused_by_every_form(
+    name: str, project: Project, root: User
+) -> None:
+    client = browser(root)
+    before = Project.objects.count(), ApiKey.objects.count()
+    new = {"name": name, "owner": root.pk, "address": "sqlite:managed"}
+    assert client.post(NEW_PROJECT, new).status_code == 200
+    mark = {"mark": client.get(NEW_KEY).context["mark"]}
+    key = {"project": project.pk, "name": name, "role": "member"} | mark
+    assert client.post(NEW_KEY, key).status_code == 200
+    assert client.post(page(project), members_form(project) | {"name": name}).status_code == 200
+    project.refresh_from_db()
+    assert project.name == "One"
+    assert (Project.objects.count(), ApiKey.objects.count()) == before
+
+
+def test_passwords_are_guessed_at_no_faster_than_by_the_api(root: User, settings: Any) -> None:
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"sign_in_name": "3/m"}
+    client = browser(None)
+    guess = {"username": root.username, "password": "wrong"}
+    login = reverse("admin:login")
+    assert [client.post(login, guess).status_code for _ in range(3)] == [200] * 3
+    refused = client.post(login, {"username": root.username, "password": PASSWORD})
+    assert refused.status_code == 429
+    assert int(refused["Retry-After"]) > 0
+    assert client.post(login, guess | {"username": "somebody else"}).status_code == 200
