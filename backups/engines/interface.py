@@ -85,9 +85,10 @@ class Engine(Protocol):
         """Make the database hold `content`, wholly or not at all.
 
         `before_commit` is called when everything is written and checked, directly before the
-        step that makes it true, with a mark by which `holds` can tell later whether it did. Whatever it or `progress` raises is passed on with nothing
-        changed; so are SourceError (the database) and StorageError (the content). `progress`
-        reaches 0 before the commit: after it nothing can fail any more.
+        step that makes it true, with a mark by which `holds` can tell later whether it did.
+        Whatever it or `progress` raises is passed on with nothing changed; so are SourceError
+        (the database) and StorageError (the content). `progress` reaches 0 before the commit:
+        after it nothing can fail any more.
         """
 
     def holds(self, mark: str) -> bool:
