@@ -6,7 +6,7 @@ A pack is a row of sealed frames, nothing else; a frame is one zstd frame, seale
 """
 
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -74,6 +74,8 @@ class PackWriter:
         self._begun: deque[tuple[Future[bytes], int]] = deque()
         self._sealed: list[bytes] = []
         self._sealed_length = 0
+        self._closed = 0
+        self._putting: Future[None] | None = None
         self._put_keys: list[str] = []
         self.packs: dict[int, Pack] = {}
         self.frames: list[Frame] = []
@@ -96,15 +98,18 @@ class PackWriter:
             self._take_frame()
         if self._sealed:
             self._close_pack()
+        self._wait()
 
     @property
     def next_number(self) -> int:
-        """The number of the pack after the last one put."""
-        return self._first_number + len(self.packs)
+        """The number of the pack that is being gathered."""
+        return self._first_number + self._closed
 
     def abort(self) -> None:
         """Delete the packs that this writer has put. Goes on past a failure, then raises it."""
         failure: StorageError | None = None
+        if self._putting:
+            wait([self._putting])  # or it would put after the delete
         for key in self._put_keys:
             try:
                 self._store.delete(key)
@@ -132,10 +137,20 @@ class PackWriter:
             self._close_pack()
 
     def _close_pack(self) -> None:
-        data = b"".join(self._sealed)
+        self._wait()  # never more than one on its way: they are large
+        number, data = self.next_number, b"".join(self._sealed)
+        self._closed += 1
         self._sealed, self._sealed_length = [], 0
+        self._putting = self._press.begin(lambda data: self._put(number, data), data)
+
+    def _put(self, number: int, data: bytes) -> None:
         name = blake3(data).hexdigest()
         key = pack_key(self._gid, name)
         self._put_keys.append(key)  # before the put, which may be broken off
         self._store.put(key, data)
-        self.packs[self.next_number] = Pack(name, len(data))
+        self.packs[number] = Pack(name, len(data))
+
+    def _wait(self) -> None:
+        if self._putting:
+            self._putting.result()
+            self._putting = None

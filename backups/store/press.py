@@ -11,7 +11,8 @@ import zstandard
 from backups.errors import ObjectDamaged
 from backups.store.seal import Seal
 
-THREADS = 2
+# Two that compress, or open, and one that waits for the store.
+THREADS = 3
 _PURPOSE = "frame"
 
 Given = TypeVar("Given")

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backups.engines.interface import Content
 from backups.engines.sqlite import SqliteEngine
 from backups.errors import (
     EngineDiffers,
@@ -240,6 +242,131 @@ def test_a_damaged_parent_does_not_damage_the_new_version(
         assert child.parent_version is None
 
 
+def test_a_damaged_table_of_the_parent_does_not_damage_the_new_version(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = MemoryStore()
+    project = project_of(store)
+    data = random_bytes(3000)
+    first = version_of(project, data)
+    parent = version_of(project, data[:900] + b"otherwise" + data[909:], 2, first)
+    contents = [data, data[:900] + b"otherwise" + data[909:]]
+    changed = contents[1][:2000] + b"once more" + contents[1][2009:]
+    outline = project.read_manifest(parent.manifest_key).outline
+    for key in list(project.table_keys()):
+        kept = store.get(key)
+        for harmed in (None, kept[:-1], kept[:60] + bytes([kept[60] ^ 1]) + kept[61:]):
+            store.delete(key)
+            if harmed is not None:
+                store.put(key, harmed)
+            before = set(objects(store))
+            caplog.clear()
+            with caplog.at_level(logging.WARNING):
+                child = version_of(project, changed, 3, parent)
+            manifest = project.read_manifest(child.manifest_key)
+            assert key not in project.needed_keys(manifest) or "stored anew" not in caplog.text
+            assert restored(project, child) == changed
+            if outline.name in key:
+                assert child.parent_version is None
+            elif "stored anew" in caplog.text:
+                # Only what the segment held, if it is the parent's at all.
+                assert child.parent_version == 2
+                assert child.stored < parent.stored + 1500
+            for new in set(objects(store)) - before:
+                store.delete(new)
+        store.delete(key)
+        store.put(key, kept)
+    assert [restored(project, one) for one in (first, parent)] == contents
+
+
+def test_packs_lost_are_made_good_by_the_next_version() -> None:
+    """Also in blocks that did not change, and grain by grain in those that did."""
+    store = MemoryStore()
+    project = project_of(store)
+    data = random_bytes(1200)
+    version = version_of(project, data)
+    for number in range(2, 40):
+        place = number * 29
+        data = data[:place] + b"%04d" % number + data[place + 4 :]
+        version = version_of(project, data, number, version)
+        packs = list(project.pack_keys())
+        store.delete(packs[number * 7 % len(packs)])
+    last = version_of(project, data, 40, version)
+    assert restored(project, last) == data
+    whole = version_of(project, data, 41, last)
+    assert restored(project, whole) == data
+    assert whole.stored == store.size(whole.manifest_key)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), keep=st.integers(1, 4))
+def test_a_long_history_of_small_changes_stays_restorable_and_bounded(seed: int, keep: int) -> None:
+    """Every version is deleted some time; what no manifest needs any more goes with it."""
+    chance = random.Random(seed)
+    store = MemoryStore()
+    project = project_of(store)
+    data = chance.randbytes(4 * 300)
+    versions: list[tuple[Taken, bytes]] = []
+    for number in range(1, 50):
+        parent = versions[-1][0] if versions else None
+        versions.append((version_of(project, data, number, parent), data))
+        while len(versions) > keep:
+            taken, _ = versions.pop(chance.randrange(len(versions)))
+            store.delete(taken.manifest_key)
+        manifests = [project.read_manifest(taken.manifest_key) for taken, _ in versions]
+        needed = {key for manifest in manifests for key in project.needed_keys(manifest)}
+        for key in [*project.table_keys(), *project.pack_keys()]:
+            if key not in needed:
+                store.delete(key)
+        chains = project.read_outline(manifests[-1]).chains
+        assert max(map(len, chains), default=0) <= 16
+        for _ in range(chance.randrange(4)):
+            place = chance.randrange(0, len(data) + 4, 4)
+            data = data[:place] + chance.randbytes(4) + data[place + 4 :]
+        if chance.random() < 0.1:
+            data = data[: chance.randrange(0, len(data) + 4, 4)]
+        if chance.random() < 0.1:
+            data += chance.randbytes(4 * chance.randrange(60))
+    for taken, content in versions:
+        assert restored(project, taken) == content
+
+
+def test_an_unchanged_version_costs_its_manifest_alone_however_large_the_content() -> None:
+    project = project_of(MemoryStore())
+    data = random_bytes(50_000)
+    first = version_of(project, data)
+    same = version_of(project, data, 2, first)
+    again = version_of(project, data, 3, same)
+    assert first.stored > 50_000
+    assert max(same.stored, again.stored) < 400
+
+
+def test_no_thread_outlives_a_version_or_its_failure() -> None:
+    def stop(total: int, remaining: int) -> None:
+        if remaining < total // 2:
+            raise Stop
+
+    before = threading.active_count()
+    project = project_of(MemoryStore())
+    data = random_bytes(3000)
+    label = VersionLabel(1, "a", "me", 0)
+    with pytest.raises(Stop):
+        take(MemoryEngine(data), project, label, parent_key=None, progress=stop)
+    assert threading.active_count() == before
+    taken = version_of(project, data)
+    assert restored(project, taken) == data
+    assert threading.active_count() == before
+
+    class Refuses(MemoryEngine):
+        def restore(self, content: Content, **_: object) -> None:
+            next(iter(content.blocks()))
+            raise Stop
+
+    with pytest.raises(Stop):
+        restore(Refuses(), project, taken.manifest_key, before_commit=ignore, progress=ignore)
+    assert threading.active_count() == before
+
+
 def test_another_engine_or_block_size_makes_no_parent() -> None:
     store = MemoryStore()
     data = random_bytes(400)
@@ -452,7 +579,7 @@ def test_a_store_that_keeps_other_bytes_is_found_out_by_the_read_back() -> None:
                 damaged[len(data) // 2] ^= 4
             super().put(key, bytes(damaged))
 
-    for part in ("/packs/", "/manifests/"):
+    for part in ("/packs/", "/tables/", "/manifests/"):
         store = Forgetful(part)
         with pytest.raises((ObjectDamaged, ManifestUnreadable)):
             version_of(project_of(store), random_bytes(3000))
