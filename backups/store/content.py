@@ -28,7 +28,8 @@ class StoredContent:
         outline, fingerprints = self._outline, self._fingerprints
         reader = self._project_store.pack_reader(self._press, outline)
         whole = fingerprints.content_hasher()
-        for block_id, block in assembled(reader, self._pieces()):
+        for block_id, view in assembled(reader, self._pieces()):
+            block = bytes(view)
             if fingerprints.block_id(block) != block_id:
                 raise ObjectDamaged(
                     "a block in the backup storage is not the one that was backed up"

@@ -69,7 +69,7 @@ class PackWriter:
         self._frame_size = frame_size
         self._pack_size = pack_size
         self._first_number = first_number
-        self._raw: list[bytes | memoryview] = []
+        self._raw: list[bytes] = []
         self._raw_length = 0
         self._begun: deque[tuple[Future[bytes], int]] = deque()
         self._sealed: list[bytes] = []
@@ -80,7 +80,7 @@ class PackWriter:
         self.packs: dict[int, Pack] = {}
         self.frames: list[Frame] = []
 
-    def add(self, piece: bytes | memoryview) -> tuple[int, int]:
+    def add(self, piece: bytes) -> tuple[int, int]:
         """Take a piece in; returns the place in `frames` that its frame will have, and the
         piece's offset in the frame. Raises StorageError."""
         if self._raw and self._raw_length + len(piece) > self._frame_size:
@@ -119,9 +119,7 @@ class PackWriter:
             raise failure
 
     def _close_frame(self) -> None:
-        # Joined here: views of a block must not outlive it in a thread.
-        raw = b"".join(self._raw)
-        self._begun.append((self._press.begin(self._press.sealed, raw), len(raw)))
+        self._begun.append((self._press.begin(self._press.sealed, self._raw), self._raw_length))
         self._raw, self._raw_length = [], 0
         while len(self._begun) > _FRAMES_AHEAD or (self._begun and self._begun[0][0].done()):
             self._take_frame()

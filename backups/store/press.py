@@ -1,7 +1,7 @@
 """Work on frames in a few threads: what compresses, seals and hashes lets other threads run."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
@@ -43,13 +43,16 @@ class Press:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def sealed(self, raw: bytes) -> bytes:
-        """A frame's bytes."""
+    def sealed(self, pieces: Sequence[bytes]) -> bytes:
+        """The bytes of a frame that holds these pieces."""
         tools = self._tools
         if not hasattr(tools, "compressor"):
             tools.compressor = zstandard.ZstdCompressor(level=self._level)
-        compressed: bytes = tools.compressor.compress(raw)
-        return self._seal.seal(compressed, _PURPOSE)
+        # Piece by piece, which spares a copy of them all.
+        stream = tools.compressor.compressobj(size=sum(map(len, pieces)))
+        parts = [stream.compress(piece) for piece in pieces]
+        parts.append(stream.flush())
+        return self._seal.seal(b"".join(parts), _PURPOSE)
 
     def opened(self, sealed: bytes, raw_length: int) -> bytes:
         """What a frame holds. Raises ObjectDamaged, KeyUnknown."""

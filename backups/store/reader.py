@@ -85,8 +85,11 @@ class PackReader:
 
 def assembled(
     reader: PackReader, blocks: Iterable[tuple[Known, list[Piece]]]
-) -> Iterator[tuple[Known, bytes]]:
-    """What is known of blocks, and their bytes. Opens the frames of the next few ahead."""
+) -> Iterator[tuple[Known, bytes | memoryview]]:
+    """What is known of blocks, and their bytes. Opens the frames of the next few ahead.
+
+    A view of a frame keeps all of it in memory: who keeps the bytes must copy them.
+    """
     ahead: deque[tuple[Known, list[Piece]]] = deque()
     source = iter(blocks)
     while True:
@@ -101,4 +104,4 @@ def assembled(
             memoryview(reader.frame(frame))[offset : offset + length]
             for frame, offset, length in pieces
         ]
-        yield known, b"".join(parts)
+        yield known, parts[0] if len(parts) == 1 else b"".join(parts)

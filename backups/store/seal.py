@@ -133,11 +133,11 @@ class Fingerprints:
         self._mark_key = _derived(_MARK_CONTEXT, material)
         self._content_key = _derived(_CONTENT_CONTEXT, material)
 
-    def block_id(self, block: bytes) -> bytes:
+    def block_id(self, block: bytes | memoryview) -> bytes:
         """The 16 bytes that stand for a block."""
         return blake3(block, key=self._block_key).digest(length=BLOCK_ID_SIZE)
 
-    def marks(self, block: bytes, grain: int) -> bytes:
+    def marks(self, block: bytes | memoryview, grain: int) -> bytes:
         """The 8 bytes for each `grain` bytes of a block, joined.
 
         A mark is only ever compared with the one at the same place in another version: two

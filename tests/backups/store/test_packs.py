@@ -182,7 +182,9 @@ def test_what_blocks_are_made_of_is_put_together_in_order(press: Press) -> None:
     ]
     made_of = [(number, [pieces[number], pieces[-number]]) for number in range(50)]
     found = list(assembled(reader_of(store, press, writer), made_of))
-    assert found == [(number, blocks[number] + blocks[-number]) for number in range(50)]
+    assert [(number, bytes(data)) for number, data in found] == [
+        (number, blocks[number] + blocks[-number]) for number in range(50)
+    ]
 
 
 def test_frames_are_the_same_however_the_threads_run(press: Press) -> None:
