@@ -169,7 +169,7 @@ class Draft:
             chain = (*chain[:first], table)
             self.new_layers.append((pending.number, table))
         self._chains.append(chain)
-        self._packs.update(segment.frames[place].pack for place in segment.frames_used(grains))
+        self._packs.update(frame.pack for frame in segment.frames_used(grains))
 
 
 def _rows(numbers: list[int]) -> Iterator[tuple[int, int]]:

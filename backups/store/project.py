@@ -118,7 +118,10 @@ class ProjectStore:
         segment = Segment(described.shape)
         for table in described.chains[number]:
             segment.apply(self.read_layer(table, described.shape))
-        segment.check_whole(described.shape.grains_in(described.segment_size(number)))
+        grains = described.shape.grains_in(described.segment_size(number))
+        segment.check_whole(grains)
+        if not {frame.pack for frame in segment.frames_used(grains)} <= described.packs.keys():
+            raise ManifestUnreadable("the version names a pack that it does not list")
         return segment
 
     def needed_keys(self, manifest: Manifest) -> Iterator[str]:

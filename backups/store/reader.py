@@ -15,8 +15,10 @@ from backups.store.packs import Frame, Pack, Piece, pack_key
 from backups.store.press import Press
 
 # Bytes of opened frames that are kept. A content that was changed at many places in many versions
-# is put together from as many frames at a time.
-_KEPT_BYTES = 1 << 25
+# is put together from a frame of each of them at a time: 256 at the usual size.
+KEPT_BYTES = 1 << 26
+# What was just written is read in the order of its frames.
+_KEPT_BYTES_WHOLE = 1 << 23
 _BLOCKS_AHEAD = 16
 
 Known = TypeVar("Known")
@@ -43,6 +45,7 @@ class PackReader:
         self._whole_pack: tuple[int, bytes] = (-1, b"")
         self._opened: OrderedDict[Frame, Future[bytes]] = OrderedDict()
         self._kept_bytes = 0
+        self._most_bytes = _KEPT_BYTES_WHOLE if whole else KEPT_BYTES
 
     def frame(self, frame: Frame) -> bytes:
         """What the frame holds.
@@ -62,7 +65,7 @@ class PackReader:
             lambda given: self._press.opened(given, raw_length), sealed
         )
         self._kept_bytes += raw_length
-        while self._kept_bytes > _KEPT_BYTES and len(self._opened) > 1:
+        while self._kept_bytes > self._most_bytes and len(self._opened) > 1:
             dropped, future = self._opened.popitem(last=False)
             future.cancel()
             self._kept_bytes -= dropped.raw_length

@@ -76,9 +76,10 @@ class Segment:
         if _NOWHERE in self._places[:count]:
             raise ManifestUnreadable("the version's layers do not tell of all its content")
 
-    def frames_used(self, count: int) -> set[int]:
-        """The places in `frames` of those that hold any of the first `count` grains."""
-        return {place >> _SLOT_BITS for place in self._places[:count]}
+    def frames_used(self, count: int) -> list[Frame]:
+        """The frames that hold any of the first `count` grains."""
+        used = {place >> _SLOT_BITS for place in self._places[:count]}
+        return [self.frames[place] for place in used]
 
     def layer(self, since: int, count: int) -> Layer:
         """The layers from the place `since` on as one, for the segment's first `count` grains."""

@@ -1,5 +1,6 @@
 """What the way from a database to a stored version and back promises."""
 
+import dataclasses
 import logging
 import random
 import threading
@@ -296,6 +297,23 @@ def test_packs_lost_are_made_good_by_the_next_version() -> None:
     whole = version_of(project, data, 41, last)
     assert restored(project, whole) == data
     assert whole.stored == store.size(whole.manifest_key)
+
+
+def test_a_layer_that_names_a_pack_that_the_outline_does_not_is_refused() -> None:
+    store = MemoryStore()
+    project = project_of(store)
+    taken = version_of(project, random_bytes(400))
+    manifest = project.read_manifest(taken.manifest_key)
+    outline = project.read_outline(manifest)
+    forged = dataclasses.replace(outline, packs={})
+    table = project.tables().put(project.sealed_outline(forged))
+    key, sealed = project.sealed_manifest(dataclasses.replace(manifest, outline=table))
+    store.put(key, sealed)
+    with pytest.raises(ManifestUnreadable):
+        restored(project, dataclasses.replace(taken, manifest_key=key))
+    parent = dataclasses.replace(taken, manifest_key=key)
+    child = version_of(project, random_bytes(400), 2, parent)
+    assert restored(project, child) == random_bytes(400)
 
 
 @settings(max_examples=30, deadline=None)
