@@ -10,8 +10,11 @@ from backups.errors import EngineDiffers, ManifestUnreadable
 from backups.store.content import StoredContent
 from backups.store.draft import Draft
 from backups.store.manifest import Manifest
+from backups.store.outline import Outline
 from backups.store.parent import usable_parent
+from backups.store.press import Press
 from backups.store.project import ProjectStore
+from backups.store.readback import ReadBack
 
 __all__ = ["ProjectStore", "Taken", "VersionLabel", "purge", "restore", "take"]
 
@@ -61,44 +64,64 @@ def take(
     reaches 0 after all has been read back.
     """
     undo: list[Callable[[], None]] = []
-    try:
-        with engine.snapshot() as snapshot:
-            steps = _TakeProgress(progress, snapshot)
-            parent = usable_parent(project_store, parent_key, snapshot.engine)
-            draft = Draft(project_store, parent)
-            undo.append(draft.abort)
-            for block in snapshot.blocks(project_store.block_size):
-                draft.add(block)
-                steps.read(len(block))
-        # The database is free again; what is left concerns the store alone.
-        manifest = draft.manifest(
-            snapshot,
-            version=label.version,
-            name=label.name,
-            created_by=label.created_by,
-            created_on=label.created_on,
-        )
-        # A manifest must never be on disk without its packs.
-        project_store.store.flush()
-        key, sealed = project_store.sealed_manifest(manifest)
-        undo.append(lambda: project_store.store.delete(key))
-        project_store.store.put(key, sealed)
-        project_store.store.flush()
-        new_packs = draft.new_packs
-        _read_back(project_store, key, manifest, frozenset(p.name for p in new_packs), steps)
-        steps.done()
-    except BaseException:
-        _undo(undo)
-        raise
+    with project_store.press() as press:
+        try:
+            return _taken(engine, project_store, press, label, parent_key, progress, undo)
+        except BaseException:
+            _undo(undo)
+            raise
+
+
+def _taken(
+    engine: Engine,
+    project_store: ProjectStore,
+    press: Press,
+    label: VersionLabel,
+    parent_key: str | None,
+    progress: Progress,
+    undo: list[Callable[[], None]],
+) -> Taken:
+    """See `take`; `undo` gets the steps that take back what was put."""
+    with engine.snapshot() as snapshot:
+        steps = _TakeProgress(progress, snapshot)
+        shape = project_store.shape(snapshot.unit_size)
+        parent = usable_parent(project_store, parent_key, snapshot.engine, shape)
+        draft = Draft(project_store, press, shape, parent)
+        undo.append(draft.abort)
+        for block in snapshot.blocks(shape.block_size):
+            draft.add(block)
+            steps.read(len(block))
+    # The database is free again; what is left concerns the store alone.
+    manifest = Manifest(
+        project=project_store.gid,
+        version=label.version,
+        parent=parent.manifest.version if parent else None,
+        name=label.name,
+        created_by=label.created_by,
+        created_on=label.created_on,
+        engine=snapshot.engine,
+        tools=snapshot.tools,
+        outline=draft.outline(snapshot),
+    )
+    # A manifest must never be on disk without its packs and tables.
+    project_store.store.flush()
+    key, sealed = project_store.sealed_manifest(manifest)
+    undo.append(lambda: project_store.store.delete(key))
+    project_store.store.put(key, sealed)
+    project_store.store.flush()
+    outline = _read_back(project_store, press, key, manifest, draft, steps)
+    steps.done()
     return Taken(
         manifest_key=key,
         parent_version=manifest.parent,
-        size=manifest.size,
-        stored=len(sealed) + sum(pack.length for pack in new_packs),
-        unit_size=manifest.unit_size,
-        units=manifest.units,
-        content_hash=manifest.content_hash.hex(),
-        facts=manifest.facts,
+        size=outline.size,
+        stored=len(sealed)
+        + sum(table.length for table in draft.new_tables)
+        + sum(pack.length for pack in draft.new_packs.values()),
+        unit_size=outline.unit_size,
+        units=outline.units,
+        content_hash=outline.content_hash.hex(),
+        facts=outline.facts,
     )
 
 
@@ -117,53 +140,46 @@ def restore(
             f"the version was taken from a database of kind {manifest.engine},"
             f" the project's database is {engine.name}; nothing was changed"
         )
-    content = _content(project_store, manifest)
-    engine.restore(content, before_commit=before_commit, progress=progress)
+    outline = project_store.read_outline(manifest)
+    with project_store.press() as press:
+        content = StoredContent(project_store, press, outline)
+        engine.restore(content, before_commit=before_commit, progress=progress)
 
 
 def purge(project_store: ProjectStore, progress: Progress) -> None:
     """Delete every object of the project. Repeatable; raises StorageError.
 
-    Manifests go first: what remains after a crash is packs that nothing refers to.
+    Manifests go first: what remains after a crash is tables and packs that nothing refers to.
     """
-    keys = [*project_store.manifest_keys(), *project_store.pack_keys()]
+    keys = [
+        *project_store.manifest_keys(),
+        *project_store.table_keys(),
+        *project_store.pack_keys(),
+    ]
     for done, key in enumerate(keys):
         progress(len(keys), len(keys) - done)
         project_store.store.delete(key)
     project_store.store.flush()
 
 
-def _content(
-    project_store: ProjectStore, manifest: Manifest, new_packs: frozenset[str] = frozenset()
-) -> StoredContent:
-    return StoredContent(
-        manifest,
-        project_store.fingerprints(manifest.identifier_key),
-        project_store.pack_reader(manifest, whole=new_packs),
-    )
-
-
 def _read_back(
     project_store: ProjectStore,
+    press: Press,
     key: str,
     written: Manifest,
-    new_packs: frozenset[str],
+    draft: Draft,
     steps: "_TakeProgress",
-) -> None:
-    """Check the stored manifest, each new pack and each block that has bytes in one."""
+) -> Outline:
+    """Check the stored manifest, its outline, and each new layer and pack."""
     manifest = project_store.read_manifest(key)
     if manifest != written:
         raise ManifestUnreadable("the manifest read back is not the one written")
-    content = _content(project_store, manifest, new_packs)
-    new_frames = {
-        place
-        for place, frame in enumerate(manifest.frames)
-        if manifest.packs[frame.pack].name in new_packs
-    }
-    for index in range(manifest.block_count):
-        if any(piece.frame in new_frames for piece in manifest.block_pieces(index)):
-            content.block(index)
-        steps.checked(manifest.block_length(index))
+    outline = project_store.read_outline(manifest)
+    checks = ReadBack(project_store, press, outline, draft.new_packs)
+    for number, table in draft.new_layers:
+        for size in checks.check(number, table):
+            steps.checked(size)
+    return outline
 
 
 def _undo(steps: list[Callable[[], None]]) -> None:

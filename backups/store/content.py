@@ -3,40 +3,52 @@
 from collections.abc import Iterator
 
 from backups.errors import ObjectDamaged
-from backups.store.manifest import Manifest
-from backups.store.packs import PackReader
-from backups.store.seal import Fingerprints
+from backups.store.outline import Outline
+from backups.store.packs import Piece
+from backups.store.press import Press
+from backups.store.project import ProjectStore
+from backups.store.reader import assembled
 
 
 class StoredContent:
     """See `backups.engines.interface.Content`."""
 
-    def __init__(self, manifest: Manifest, fingerprints: Fingerprints, reader: PackReader) -> None:
-        """`fingerprints` must be those of the manifest's identifier key."""
-        self._manifest = manifest
-        self._fingerprints = fingerprints
-        self._reader = reader
-        self.unit_size = manifest.unit_size
-        self.units = manifest.units
-        self.size = manifest.size
-
-    def block(self, index: int) -> bytes:
-        """A block. Raises ObjectMissing, ObjectDamaged, KeyUnknown."""
-        pieces = [
-            self._reader.frame(piece.frame)[piece.offset : piece.offset + piece.length]
-            for piece in self._manifest.block_pieces(index)
-        ]
-        block = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if self._fingerprints.block_id(block) != self._manifest.block_id(index):
-            raise ObjectDamaged("a block in the backup storage is not the one that was backed up")
-        return block
+    def __init__(self, project_store: ProjectStore, press: Press, outline: Outline) -> None:
+        """Raises KeyUnknown."""
+        self._project_store = project_store
+        self._press = press
+        self._outline = outline
+        self._fingerprints = project_store.fingerprints(outline.identifier_key)
+        self.unit_size = outline.unit_size
+        self.units = outline.units
+        self.size = outline.size
 
     def blocks(self) -> Iterator[bytes]:
         """See the interface."""
-        whole = self._fingerprints.content_hasher()
-        for index in range(self._manifest.block_count):
-            block = self.block(index)
+        outline, fingerprints = self._outline, self._fingerprints
+        reader = self._project_store.pack_reader(self._press, outline)
+        whole = fingerprints.content_hasher()
+        for block_id, view in assembled(reader, self._pieces()):
+            block = bytes(view)
+            if fingerprints.block_id(block) != block_id:
+                raise ObjectDamaged(
+                    "a block in the backup storage is not the one that was backed up"
+                )
             whole.update(block)
             yield block
-        if whole.digest() != self._manifest.content_hash:
+        if whole.digest() != outline.content_hash:
             raise ObjectDamaged("the version's content is not the one that was backed up")
+
+    def _pieces(self) -> Iterator[tuple[bytes, list[Piece]]]:
+        outline = self._outline
+        shape = outline.shape
+        for number in range(len(outline.chains)):
+            segment = self._project_store.read_segment(outline, number)
+            size = outline.segment_size(number)
+            for block, start in enumerate(range(0, size, shape.block_size)):
+                length = min(shape.block_size, size - start)
+                pieces = [
+                    Piece(segment.frames[frame], slot * shape.grain, count * shape.grain)
+                    for frame, slot, count in segment.runs(block, 0, shape.grains_in(length))
+                ]
+                yield segment.block_id(block), pieces

@@ -1,22 +1,23 @@
 """A version in the making."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from backups.store.extents import Extents, Piece
-from backups.store.manifest import Manifest
-from backups.store.packs import Frame, Pack
-from backups.store.parent import Parent
+from backups.store.changes import Changes, first_to_join
+from backups.store.outline import Chain, Outline
+from backups.store.packs import Pack
+from backups.store.parent import Lent, Parent
+from backups.store.press import Press
 from backups.store.project import ProjectStore
+from backups.store.segment import Segment
+from backups.store.shape import Shape
+from backups.store.tables import Table
 
 
 class Source(Protocol):
-    """What a manifest tells of where its content came from."""
+    """What an outline tells of where its content came from."""
 
-    @property
-    def engine(self) -> str: ...
-    @property
-    def tools(self) -> Mapping[str, str]: ...
     @property
     def facts(self) -> Mapping[str, Any]: ...
     @property
@@ -29,97 +30,152 @@ class Source(Protocol):
     def size(self) -> int: ...
 
 
-class Draft:
-    """Takes a snapshot's blocks in, in order, and ends as a manifest.
+class _Pending:
+    """A segment whose last frames are still on their way."""
 
-    Blocks that the parent has go over as references, all others into new packs.
+    def __init__(self, number: int, lent: Lent | None, changes: Changes, size: int) -> None:
+        self.number = number
+        self.lent = lent
+        self.changes = changes
+        self.size = size
+
+
+class Draft:
+    """Takes a snapshot's blocks in, in order, and ends as an outline.
+
+    Blocks and grains that the parent has are left where they lie, all others go into new packs.
     """
 
-    def __init__(self, project_store: ProjectStore, parent: Parent | None) -> None:
+    def __init__(
+        self, project_store: ProjectStore, press: Press, shape: Shape, parent: Parent | None
+    ) -> None:
+        self._project_store = project_store
+        self._shape = shape
         self._parent = parent
-        self._project = project_store.gid
-        self._block_size = project_store.block_size
         self._fingerprints = project_store.fingerprints(
-            parent.manifest.identifier_key if parent else None
+            parent.outline.identifier_key if parent else None
         )
         self._whole = self._fingerprints.content_hasher()
-        self._ids = bytearray()
-        self._count = 0
-        self._writer = project_store.pack_writer()
-        # Frames in here: 2n for the n-th of the writer, 2n + 1 for the n-th taken over. How many
-        # there are of each is known at the end only.
-        self._extents = Extents()
-        self._taken_over: dict[int, int] = {}  # a frame's place in the parent -> n
-
-    def add(self, block: bytes) -> None:
-        """Take the next block in. Raises StorageError."""
-        block_id = self._fingerprints.block_id(block)
-        self._whole.update(block)
-        pieces = self._parent.pieces(self._count, block_id, len(block)) if self._parent else None
-        if pieces is None:
-            frame, offset = self._writer.add(block)
-            self._extents.append(Piece(2 * frame, offset, len(block)))
-        else:
-            for piece in pieces:
-                place = self._taken_over.setdefault(piece.frame, len(self._taken_over))
-                self._extents.append(piece._replace(frame=2 * place + 1))
-        self._ids += block_id
-        self._count += 1
+        self._writer = project_store.pack_writer(
+            press, first_number=parent.outline.next_pack if parent else 0
+        )
+        self._tables = project_store.tables()
+        self._block = 0  # in the segment
+        self._segment = 0
+        self._segment_size = 0
+        self._lent = self._lent_segment()
+        self._changes = Changes(shape)
+        self._pending: deque[_Pending] = deque()
+        self._chains: list[Chain] = []
+        self._packs: set[int] = set()
+        self.new_layers: list[tuple[int, Table]] = []
 
     @property
-    def new_packs(self) -> list[Pack]:
+    def new_packs(self) -> Mapping[int, Pack]:
         """The packs put so far."""
         return self._writer.packs
 
-    def abort(self) -> None:
-        """Remove what was put. Raises StorageError."""
-        self._writer.abort()
+    @property
+    def new_tables(self) -> list[Table]:
+        """The outline and the layers put so far."""
+        return self._tables.new
 
-    def manifest(
-        self, source: Source, *, version: int, name: str, created_by: str, created_on: float
-    ) -> Manifest:
-        """Put what is left, and describe the whole. Raises StorageError."""
+    def add(self, block: bytes) -> None:
+        """Take the next block in. Raises StorageError."""
+        if self._block == self._shape.segment_blocks:
+            self._end_segment()
+        block_id = self._fingerprints.block_id(block)
+        self._whole.update(block)
+        if not (self._lent and self._lent.has(self._block, block_id, len(block))):
+            self._add_different(block, block_id)
+        self._block += 1
+        self._segment_size += len(block)
+
+    def outline(self, source: Source) -> Table:
+        """Put what is left, and the description of the whole. Raises StorageError."""
+        if self._block:
+            self._end_segment()
         self._writer.finish()
-        packs: dict[Pack, int] = {}
-        frames = [
-            frame._replace(pack=packs.setdefault(pack, len(packs)))
-            for pack, frame in self._needed_frames()
-        ]
-        extents = Extents()
-        for length, frame, offset in zip(
-            self._extents.lengths, self._extents.frames, self._extents.offsets, strict=True
-        ):
-            place = frame // 2 if frame % 2 else len(self._taken_over) + frame // 2
-            extents.append(Piece(place, offset, length))
-        return Manifest(
-            project=self._project,
-            version=version,
-            parent=self._parent.manifest.version if self._parent else None,
-            name=name,
-            created_by=created_by,
-            created_on=created_on,
-            engine=source.engine,
-            tools=source.tools,
-            facts=source.facts,
+        self._settle()
+        lender = self._parent.outline if self._parent else None
+        known = {**(lender.packs if lender else {}), **self._writer.packs}
+        outline = Outline(
             unit=source.unit,
             unit_size=source.unit_size,
             units=source.units,
             size=source.size,
+            facts=source.facts,
             identifier_key=self._fingerprints.key_id,
-            block_size=self._block_size,
-            blocks=bytes(self._ids),
             content_hash=self._whole.digest(),
-            packs=tuple(packs),
-            frames=tuple(frames),
-            extents=extents,
+            shape=self._shape,
+            chains=tuple(self._chains),
+            packs={number: known[number] for number in sorted(self._packs)},
+            next_pack=self._writer.next_number,
         )
+        if self._parent and outline == lender:
+            return self._parent.manifest.outline
+        return self._tables.put(self._project_store.sealed_outline(outline))
 
-    def _needed_frames(self) -> list[tuple[Pack, Frame]]:
-        needed = []
-        if self._parent:
-            lender = self._parent.manifest
-            for place in self._taken_over:  # in the order of n
-                frame = lender.frames[place]
-                needed.append((lender.packs[frame.pack], frame))
-        needed += [(self._writer.packs[frame.pack], frame) for frame in self._writer.frames]
-        return needed
+    def abort(self) -> None:
+        """Remove what was put. Raises StorageError."""
+        try:
+            self._tables.abort()
+        finally:
+            self._writer.abort()
+
+    def _add_different(self, block: bytes, block_id: bytes) -> None:
+        grain, lent = self._shape.grain, self._lent
+        count = self._shape.grains_in(len(block))
+        marks = self._fingerprints.marks(block, grain) if self._shape.marked else b""
+        different: Iterable[int] = range(count)
+        if lent:
+            different = lent.differing(self._block, marks, count)
+            if not different and len(block) >= lent.length(self._block):
+                # Two grains with the same mark: all is stored, so that none is taken for another.
+                different = range(count)
+        stored = list(different)
+        for first, end in _rows(stored):
+            frame, offset = self._writer.add(block[first * grain : end * grain])
+            self._changes.run(frame, offset // grain, end - first)
+        self._changes.block(self._block, block_id, marks, stored)
+
+    def _lent_segment(self) -> Lent | None:
+        return self._parent.lend(self._segment) if self._parent else None
+
+    def _end_segment(self) -> None:
+        self._pending.append(_Pending(self._segment, self._lent, self._changes, self._segment_size))
+        self._settle()
+        self._segment += 1
+        self._block = self._segment_size = 0
+        self._lent, self._changes = self._lent_segment(), Changes(self._shape)
+
+    def _settle(self) -> None:
+        while self._pending and self._pending[0].changes.frames_needed() <= len(
+            self._writer.frames
+        ):
+            self._put_segment(self._pending.popleft())
+
+    def _put_segment(self, pending: _Pending) -> None:
+        segment = pending.lent.segment if pending.lent else Segment(self._shape)
+        chain = pending.lent.chain if pending.lent else ()
+        grains = self._shape.grains_in(pending.size)
+        if pending.changes:
+            layer = pending.changes.layer(self._writer.frames)
+            segment.apply(layer)
+            first = first_to_join(segment.layer_grains)
+            if first < len(chain):
+                layer = segment.layer(first, grains)
+            table = self._tables.put(self._project_store.sealed_layer(layer))
+            chain = (*chain[:first], table)
+            self.new_layers.append((pending.number, table))
+        self._chains.append(chain)
+        self._packs.update(frame.pack for frame in segment.frames_used(grains))
+
+
+def _rows(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Starts and ends of the rows of numbers that follow one another."""
+    start = 0
+    for place in range(1, len(numbers) + 1):
+        if place == len(numbers) or numbers[place] != numbers[place - 1] + 1:
+            yield numbers[start], numbers[place - 1] + 1
+            start = place

@@ -21,7 +21,8 @@ class ObjectStore(ABC):
 
     All may raise StorageUnwritable (no access, a failing disk or network) and, for a bad key,
     ValueError. All may be repeated: a second call does no harm. An object is either there as a
-    whole or not at all, whatever process dies in whatever call.
+    whole or not at all, whatever process dies in whatever call. Threads may call them at once,
+    but not `flush` while others put.
     """
 
     @abstractmethod

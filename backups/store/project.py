@@ -6,13 +6,22 @@ from collections.abc import Iterator
 from blake3 import blake3
 
 from backups.errors import ManifestUnreadable, ObjectMissing
+from backups.store import layers, outline
 from backups.store import manifest as manifests
+from backups.store.layers import Layer
 from backups.store.manifest import Manifest
 from backups.store.objects import ObjectStore
-from backups.store.packs import PackReader, PackWriter
+from backups.store.outline import Outline
+from backups.store.packs import PackWriter, pack_key
+from backups.store.press import Press
+from backups.store.reader import PackReader
 from backups.store.seal import Fingerprints, Keyring, Seal
+from backups.store.segment import Segment
+from backups.store.shape import Shape
+from backups.store.tables import Table, Tables, table_key
 
 BLOCK_SIZE = 1 << 16
+SEGMENT_BLOCKS = 1 << 12
 FRAME_SIZE = 1 << 18
 PACK_SIZE = 1 << 25
 ZSTD_LEVEL = 1
@@ -22,7 +31,7 @@ _HASH_DIGITS = 32
 
 
 class ProjectStore:
-    """Manifests and packs under one gid, with the keys to them."""
+    """Manifests, tables and packs under one gid, with the keys to them."""
 
     def __init__(
         self,
@@ -31,6 +40,7 @@ class ProjectStore:
         gid: str,
         *,
         block_size: int = BLOCK_SIZE,
+        segment_blocks: int = SEGMENT_BLOCKS,
         frame_size: int = FRAME_SIZE,
         pack_size: int = PACK_SIZE,
         level: int = ZSTD_LEVEL,
@@ -41,7 +51,8 @@ class ProjectStore:
             raise ValueError("not a project gid")
         self.store = store
         self.gid = gid
-        self.block_size = block_size
+        self._block_size = block_size
+        self._segment_blocks = segment_blocks
         self._keyring = keyring
         self._frame_size = frame_size
         self._pack_size = pack_size
@@ -56,22 +67,75 @@ class ProjectStore:
         """Whether the master key is in the keyring."""
         return key_id in self._keyring
 
-    def pack_writer(self) -> PackWriter:
-        """A writer of new packs."""
+    def shape(self, unit_size: int) -> Shape:
+        """How a content with such units is divided when it is written now."""
+        return Shape.of(unit_size, block_size=self._block_size, segment_blocks=self._segment_blocks)
+
+    def press(self) -> Press:
+        """What packs are written and read with; see there how it is closed."""
+        return Press(self._seal, level=self._level)
+
+    def pack_writer(self, press: Press, *, first_number: int) -> PackWriter:
+        """A writer of new packs, numbered from `first_number` on."""
         return PackWriter(
             self.store,
             self.gid,
-            self._seal,
+            press,
             frame_size=self._frame_size,
             pack_size=self._pack_size,
-            level=self._level,
+            first_number=first_number,
         )
 
-    def pack_reader(self, manifest: Manifest, *, whole: frozenset[str] = frozenset()) -> PackReader:
+    def pack_reader(
+        self, press: Press, outline: Outline, *, whole: frozenset[int] = frozenset()
+    ) -> PackReader:
         """A reader of a version's frames; for `whole` see `PackReader`."""
-        return PackReader(
-            self.store, self.gid, self._seal, manifest.packs, manifest.frames, whole=whole
-        )
+        return PackReader(self.store, self.gid, press, outline.packs, whole=whole)
+
+    def tables(self) -> Tables:
+        """A writer of new tables."""
+        return Tables(self.store, self.gid)
+
+    def sealed_layer(self, layer: Layer) -> bytes:
+        """The bytes of a layer; nothing is stored yet."""
+        return layers.encoded(layer, self._seal)
+
+    def sealed_outline(self, described: Outline) -> bytes:
+        """The bytes of an outline; nothing is stored yet."""
+        return outline.encoded(described, self._seal)
+
+    def read_outline(self, manifest: Manifest) -> Outline:
+        """What the version is made of. Raises ObjectMissing, KeyUnknown, ObjectDamaged,
+        ManifestUnreadable."""
+        return outline.decoded(self.tables().get(manifest.outline), self._seal)
+
+    def read_layer(self, table: Table, shape: Shape) -> Layer:
+        """A layer. Raises as `read_outline`."""
+        return layers.decoded(self.tables().get(table), self._seal, shape)
+
+    def read_segment(self, described: Outline, number: int) -> Segment:
+        """What all layers of a segment tell together. Raises as `read_outline`."""
+        segment = Segment(described.shape)
+        for table in described.chains[number]:
+            segment.apply(self.read_layer(table, described.shape))
+        grains = described.shape.grains_in(described.segment_size(number))
+        segment.check_whole(grains)
+        if not {frame.pack for frame in segment.frames_used(grains)} <= described.packs.keys():
+            raise ManifestUnreadable("the version names a pack that it does not list")
+        return segment
+
+    def needed_keys(self, manifest: Manifest) -> Iterator[str]:
+        """The keys of all tables and packs that it takes to restore the version.
+
+        Raises as `read_outline`; layers aren't read for it.
+        """
+        described = self.read_outline(manifest)
+        yield table_key(self.gid, manifest.outline.name)
+        for chain in described.chains:
+            for table in chain:
+                yield table_key(self.gid, table.name)
+        for pack in described.packs.values():
+            yield pack_key(self.gid, pack.name)
 
     def sealed_manifest(self, manifest: Manifest) -> tuple[str, bytes]:
         """The key and the bytes of a manifest; nothing is stored yet."""
@@ -103,6 +167,10 @@ class ProjectStore:
     def pack_keys(self) -> Iterator[str]:
         """The keys of all packs there are, referred to or not."""
         return self.store.list(f"{self.gid}/packs/")
+
+    def table_keys(self) -> Iterator[str]:
+        """The keys of all tables there are, referred to or not."""
+        return self.store.list(f"{self.gid}/tables/")
 
     @property
     def _manifests(self) -> str:

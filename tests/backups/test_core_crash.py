@@ -34,6 +34,7 @@ def project_in(folder: Path) -> ProjectStore:
         block_size=2048,
         frame_size=8192,
         pack_size=16384,
+        segment_blocks=8,
     )
 
 

@@ -1,7 +1,9 @@
 """What the way from a database to a stored version and back promises."""
 
+import dataclasses
 import logging
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backups.engines.interface import Content
 from backups.engines.sqlite import SqliteEngine
 from backups.errors import (
     EngineDiffers,
@@ -39,7 +42,7 @@ from .engines.sqlite_files import (
 )
 
 KEY, NEW_KEY = bytes(32), bytes(range(32))
-BLOCK, FRAME, PACK = 16, 64, 400
+BLOCK, FRAME, PACK, SEGMENT = 16, 64, 400, 5  # the last in blocks
 
 
 class Stop(BaseException):
@@ -56,6 +59,7 @@ def project_of(
         block_size=block_size,
         frame_size=FRAME,
         pack_size=PACK,
+        segment_blocks=SEGMENT,
     )
 
 
@@ -112,11 +116,11 @@ def test_each_version_is_restored_bit_for_bit_also_without_the_others(
     for place, taken in enumerate(versions):
         if place not in kept:
             store.delete(taken.manifest_key)
-    needed = set()
+    needed: set[str] = set()
     for place in kept & set(range(len(versions))):
         manifest = project.read_manifest(versions[place].manifest_key)
-        needed |= {f"g/packs/{pack.name[:2]}/{pack.name}" for pack in manifest.packs}
-    for key in list(store.list("g/packs/")):
+        needed |= set(project.needed_keys(manifest))
+    for key in [*project.table_keys(), *project.pack_keys()]:
         if key not in needed:
             store.delete(key)
     for place in kept & set(range(len(versions))):
@@ -133,17 +137,18 @@ def test_only_what_changed_is_stored() -> None:
 
     before = objects(store)
     same = version_of(project, data, 2, first)
-    new = objects(store).keys() - before.keys()
-    assert new == {same.manifest_key}
+    assert objects(store).keys() - before.keys() == {same.manifest_key}
     assert (same.parent_version, same.content_hash) == (1, first.content_hash)
     assert same.stored == len(store.get(same.manifest_key))
 
     before = objects(store)
     changed = data[:1000] + b"otherwise" + data[1009:]
     third = version_of(project, changed, 3, same)
-    packs = [key for key in objects(store).keys() - before.keys() if "/packs/" in key]
-    assert len(packs) == 1 and store.size(packs[0]) < 120  # two blocks
-    assert third.stored == store.size(third.manifest_key) + store.size(packs[0])
+    new = objects(store).keys() - before.keys()
+    packs = [key for key in new if "/packs/" in key]
+    assert len(packs) == 1 and store.size(packs[0]) < 41 + 10 + 12  # three units
+    assert len([key for key in new if "/tables/" in key]) == 2  # one segment and the outline
+    assert third.stored == sum(store.size(key) for key in new)
     assert [restored(project, one) for one in (first, same, third)] == [data, data, changed]
 
 
@@ -151,13 +156,14 @@ def test_what_is_told_of_a_version_is_in_its_manifest() -> None:
     project = project_of(MemoryStore())
     taken = version_of(project, bytes(400), 12)
     manifest = project.read_manifest(taken.manifest_key)
+    outline = project.read_outline(manifest)
     assert taken.manifest_key.startswith("g/manifests/00000012-")
     assert list(project.manifest_keys()) == [taken.manifest_key]
     assert (manifest.name, manifest.created_by, manifest.created_on) == ("Backup 12", "me", 1000.5)
     assert (manifest.version, manifest.parent, manifest.project) == (12, None, "g")
     assert (taken.size, taken.units, taken.unit_size) == (400, 100, 4)
-    assert taken.facts == manifest.facts == {"length": 400}
-    assert taken.content_hash == manifest.content_hash.hex()
+    assert taken.facts == outline.facts == {"length": 400}
+    assert taken.content_hash == outline.content_hash.hex()
 
 
 def test_nothing_of_the_content_can_be_read_in_the_store() -> None:
@@ -168,7 +174,8 @@ def test_nothing_of_the_content_can_be_read_in_the_store() -> None:
 
 
 def flips(data: bytes) -> Iterator[bytes]:
-    for place in range(len(data)):
+    # In a large object, of which a hash over all is known, not every byte needs its turn.
+    for place in range(0, len(data), 1 + len(data) // 200):
         damaged = bytearray(data)
         damaged[place] ^= 1 << place % 8
         yield bytes(damaged)
@@ -234,6 +241,148 @@ def test_a_damaged_parent_does_not_damage_the_new_version(
         assert child.stored < parent.stored  # only what that pack held
     else:
         assert child.parent_version is None
+
+
+def test_a_damaged_table_of_the_parent_does_not_damage_the_new_version(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = MemoryStore()
+    project = project_of(store)
+    data = random_bytes(3000)
+    first = version_of(project, data)
+    parent = version_of(project, data[:900] + b"otherwise" + data[909:], 2, first)
+    contents = [data, data[:900] + b"otherwise" + data[909:]]
+    changed = contents[1][:2000] + b"once more" + contents[1][2009:]
+    outline = project.read_manifest(parent.manifest_key).outline
+    for key in list(project.table_keys()):
+        kept = store.get(key)
+        for harmed in (None, kept[:-1], kept[:60] + bytes([kept[60] ^ 1]) + kept[61:]):
+            store.delete(key)
+            if harmed is not None:
+                store.put(key, harmed)
+            before = set(objects(store))
+            caplog.clear()
+            with caplog.at_level(logging.WARNING):
+                child = version_of(project, changed, 3, parent)
+            manifest = project.read_manifest(child.manifest_key)
+            assert key not in project.needed_keys(manifest) or "stored anew" not in caplog.text
+            assert restored(project, child) == changed
+            if outline.name in key:
+                assert child.parent_version is None
+            elif "stored anew" in caplog.text:
+                # Only what the segment held, if it is the parent's at all.
+                assert child.parent_version == 2
+                assert child.stored < parent.stored + 1500
+            for new in set(objects(store)) - before:
+                store.delete(new)
+        store.delete(key)
+        store.put(key, kept)
+    assert [restored(project, one) for one in (first, parent)] == contents
+
+
+def test_packs_lost_are_made_good_by_the_next_version() -> None:
+    """Also in blocks that did not change, and grain by grain in those that did."""
+    store = MemoryStore()
+    project = project_of(store)
+    data = random_bytes(1200)
+    version = version_of(project, data)
+    for number in range(2, 40):
+        place = number * 29
+        data = data[:place] + b"%04d" % number + data[place + 4 :]
+        version = version_of(project, data, number, version)
+        packs = list(project.pack_keys())
+        store.delete(packs[number * 7 % len(packs)])
+    last = version_of(project, data, 40, version)
+    assert restored(project, last) == data
+    whole = version_of(project, data, 41, last)
+    assert restored(project, whole) == data
+    assert whole.stored == store.size(whole.manifest_key)
+
+
+def test_a_layer_that_names_a_pack_that_the_outline_does_not_is_refused() -> None:
+    store = MemoryStore()
+    project = project_of(store)
+    taken = version_of(project, random_bytes(400))
+    manifest = project.read_manifest(taken.manifest_key)
+    outline = project.read_outline(manifest)
+    forged = dataclasses.replace(outline, packs={})
+    table = project.tables().put(project.sealed_outline(forged))
+    key, sealed = project.sealed_manifest(dataclasses.replace(manifest, outline=table))
+    store.put(key, sealed)
+    with pytest.raises(ManifestUnreadable):
+        restored(project, dataclasses.replace(taken, manifest_key=key))
+    parent = dataclasses.replace(taken, manifest_key=key)
+    child = version_of(project, random_bytes(400), 2, parent)
+    assert restored(project, child) == random_bytes(400)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), keep=st.integers(1, 4))
+def test_a_long_history_of_small_changes_stays_restorable_and_bounded(seed: int, keep: int) -> None:
+    """Every version is deleted some time; what no manifest needs any more goes with it."""
+    chance = random.Random(seed)
+    store = MemoryStore()
+    project = project_of(store)
+    data = chance.randbytes(4 * 300)
+    versions: list[tuple[Taken, bytes]] = []
+    for number in range(1, 50):
+        parent = versions[-1][0] if versions else None
+        versions.append((version_of(project, data, number, parent), data))
+        while len(versions) > keep:
+            taken, _ = versions.pop(chance.randrange(len(versions)))
+            store.delete(taken.manifest_key)
+        manifests = [project.read_manifest(taken.manifest_key) for taken, _ in versions]
+        needed = {key for manifest in manifests for key in project.needed_keys(manifest)}
+        for key in [*project.table_keys(), *project.pack_keys()]:
+            if key not in needed:
+                store.delete(key)
+        chains = project.read_outline(manifests[-1]).chains
+        assert max(map(len, chains), default=0) <= 16
+        for _ in range(chance.randrange(4)):
+            place = chance.randrange(0, len(data) + 4, 4)
+            data = data[:place] + chance.randbytes(4) + data[place + 4 :]
+        if chance.random() < 0.1:
+            data = data[: chance.randrange(0, len(data) + 4, 4)]
+        if chance.random() < 0.1:
+            data += chance.randbytes(4 * chance.randrange(60))
+    for taken, content in versions:
+        assert restored(project, taken) == content
+
+
+def test_an_unchanged_version_costs_its_manifest_alone_however_large_the_content() -> None:
+    project = project_of(MemoryStore())
+    data = random_bytes(50_000)
+    first = version_of(project, data)
+    same = version_of(project, data, 2, first)
+    again = version_of(project, data, 3, same)
+    assert first.stored > 50_000
+    assert max(same.stored, again.stored) < 400
+
+
+def test_no_thread_outlives_a_version_or_its_failure() -> None:
+    def stop(total: int, remaining: int) -> None:
+        if remaining < total // 2:
+            raise Stop
+
+    before = threading.active_count()
+    project = project_of(MemoryStore())
+    data = random_bytes(3000)
+    label = VersionLabel(1, "a", "me", 0)
+    with pytest.raises(Stop):
+        take(MemoryEngine(data), project, label, parent_key=None, progress=stop)
+    assert threading.active_count() == before
+    taken = version_of(project, data)
+    assert restored(project, taken) == data
+    assert threading.active_count() == before
+
+    class Refuses(MemoryEngine):
+        def restore(self, content: Content, **_: object) -> None:
+            next(iter(content.blocks()))
+            raise Stop
+
+    with pytest.raises(Stop):
+        restore(Refuses(), project, taken.manifest_key, before_commit=ignore, progress=ignore)
+    assert threading.active_count() == before
 
 
 def test_another_engine_or_block_size_makes_no_parent() -> None:
@@ -448,7 +597,7 @@ def test_a_store_that_keeps_other_bytes_is_found_out_by_the_read_back() -> None:
                 damaged[len(data) // 2] ^= 4
             super().put(key, bytes(damaged))
 
-    for part in ("/packs/", "/manifests/"):
+    for part in ("/packs/", "/tables/", "/manifests/"):
         store = Forgetful(part)
         with pytest.raises((ObjectDamaged, ManifestUnreadable)):
             version_of(project_of(store), random_bytes(3000))
