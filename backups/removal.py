@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from jobs import lifecycle
 from jobs.models import Job
+from projects.access import lock_project
 from projects.changes import Action, record_project
 from projects.errors import InvalidParameters, NotAllowed
 from projects.models import Project, User
@@ -16,9 +17,7 @@ def delete_project(*, project: Project) -> None:
     Raises NotAllowed when it is deleted already.
     """
     with transaction.atomic():
-        locked = Project.objects.select_for_update().get(pk=project.pk)
-        if locked.status != Project.Status.ACTIVE:
-            raise NotAllowed
+        lock_project(project)
         Project.objects.filter(pk=project.pk).update(status=Project.Status.DELETED)
         record_project(Action.UPDATE, project)
         for job in Job.objects.filter(project=project, status__in=Job.ACTIVE).order_by("pk"):

@@ -16,8 +16,8 @@ from backups.models import Backup, VersionCounter
 from backups.names import checked_name, default_name
 from jobs import lifecycle
 from jobs.models import Job
+from projects.access import lock_project
 from projects.changes import Action, record_project
-from projects.errors import NotAllowed
 from projects.models import Project, User
 
 logger = logging.getLogger(__name__)
@@ -38,13 +38,6 @@ def recorded(process: str) -> Iterator[None]:
     except OperationalError as error:
         logger.exception("a job could not be recorded")
         raise JobNotStarted(process, "the job could not be recorded; try again") from error
-
-
-def _lock(project: Project) -> None:
-    """Lock the project's row until the commit; raises NotAllowed if it was deleted meanwhile."""
-    locked = Project.objects.select_for_update().get(pk=project.pk)
-    if locked.status != Project.Status.ACTIVE:
-        raise NotAllowed
 
 
 def _next_version(project: Project) -> int:
@@ -70,7 +63,7 @@ def create_backup(
     units = targets.estimated_units(project, latest.unit_size if latest else None)
     targets.check_store()
     with recorded("backup"), transaction.atomic():
-        _lock(project)
+        lock_project(project)
         version = _next_version(project)
         name = default_name(version) if name is None else checked_name(name, version)
         job = lifecycle.submit(
@@ -121,7 +114,7 @@ def restore_backup(*, project: Project, requested_by: User | None, version: int)
     backup = restorable_version(project, version)
     targets.check_stored(backup.manifest_key)
     with recorded("restore"), transaction.atomic():
-        _lock(project)
+        lock_project(project)
         job = lifecycle.submit(
             project=project,
             kind="restore_project",
@@ -135,7 +128,7 @@ def restore_backup(*, project: Project, requested_by: User | None, version: int)
 def rename_backup(*, project: Project, version: int, name: str) -> None:
     """Call a version otherwise. Raises VersionUnknown or InvalidName."""
     with transaction.atomic():
-        _lock(project)
+        lock_project(project)
         backup = restorable_version(project, version)
         backup.name = checked_name(name, version)
         backup.save(update_fields=["name"])
@@ -145,7 +138,7 @@ def rename_backup(*, project: Project, version: int, name: str) -> None:
 def delete_backups(*, project: Project, versions: Iterable[int]) -> None:
     """Take these versions off the list for good; those that are not on it are passed over."""
     with transaction.atomic():
-        _lock(project)
+        lock_project(project)
         listed = Backup.objects.restorable().filter(project=project, version__in=list(versions))
         if listed.update(deleted_on=timezone.now()):
             record_project(Action.UPDATE, project)

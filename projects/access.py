@@ -51,6 +51,14 @@ def owned_project(user: User, project_gid: UUID | None) -> Project:
     raise NotAllowed
 
 
+def lock_project(project: Project) -> Project:
+    """Lock the project's row until the commit; raises NotAllowed if it was deleted meanwhile."""
+    locked = Project.objects.select_for_update().get(pk=project.pk)
+    if locked.status != Project.Status.ACTIVE:
+        raise NotAllowed
+    return locked
+
+
 def members_of(projects: Iterable[Project]) -> QuerySet[Membership]:
     """The active memberships of these projects."""
     return Membership.objects.filter(

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from projects.access import members_of
+from projects.access import lock_project, members_of
 from projects.authentication import hash_secret
 from projects.changes import Action, record_membership, record_user
 from projects.errors import InvalidParameters
@@ -38,6 +38,7 @@ def set_member(*, project: Project, user: User, role: str) -> Membership:
     if user.pk == project.owner_id:
         raise InvalidParameters(user="is the owner")
     with transaction.atomic():
+        lock_project(project)
         # To clients, somebody who was removed and comes back is as new as somebody new.
         present = members_of([project]).filter(user=user).first()
         if present is not None and present.role == role:
@@ -78,6 +79,7 @@ def create_api_key(
     user = User(username=f"api-{prefix}", name=shown_name(name), kind=User.Kind.API)
     user.set_unusable_password()
     with transaction.atomic():
+        lock_project(project)
         user.save()
         api_key = ApiKey.objects.create(
             project=project,

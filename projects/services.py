@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
+from projects.access import lock_project
 from projects.changes import Action, record_membership, record_project, record_user
 from projects.databases import MANAGED, check_address, make_managed_database, seal_address
 from projects.membership import (
@@ -69,7 +70,7 @@ def update_project(
 ) -> None:
     """Change a project's name, or some of its options. Raises InvalidName, InvalidParameters."""
     with transaction.atomic():
-        locked = Project.objects.select_for_update().get(pk=project.pk)
+        locked = lock_project(project)
         if name is not None:
             locked.name = shown_name(name)
         if options is not None:

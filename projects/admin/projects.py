@@ -74,6 +74,12 @@ class ProjectAdmin(admin.ModelAdmin):
             kwargs["queryset"] = User.objects.filter(kind=User.Kind.PERSON, is_active=True)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def has_change_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
+        """A deleted project is to be looked at only, as it is for the API."""
+        if obj is not None and obj.status != Project.Status.ACTIVE:
+            return False
+        return super().has_change_permission(request, obj)
+
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
         address = form.cleaned_data.get("address")
         if not change:

@@ -503,3 +503,13 @@ def test_passwords_are_guessed_at_no_faster_than_by_the_api(root: User, settings
     assert refused.status_code == 429
     assert int(refused["Retry-After"]) > 0
     assert client.post(login, guess | {"username": "somebody else"}).status_code == 200
+
+
+def test_a_deleted_project_is_looked_at_only(project: Project, root: User) -> None:
+    Project.objects.update(status=Project.Status.DELETED)
+    client = browser(root)
+    assert client.get(page(project)).status_code == 200
+    response = client.post(page(project), members_form(project) | {"name": "Renamed"})
+    assert response.status_code == 403
+    project.refresh_from_db()
+    assert project.name == "One"
