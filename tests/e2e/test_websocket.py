@@ -258,18 +258,20 @@ def test_a_listener_with_too_much_unsent_is_4429_and_misses_nothing_when_it_resu
 ) -> None:
     service = Service(tmp_path, LISTENER_QUEUE="50")
     service.start(megabytes=2)
-    client = service.client()
-    cursor = client.cursor()
-    with client.listen() as listener:
-        service.shell(
-            "from uuid import UUID\nfrom jobs.events import Draft, record\n"
-            f"record([Draft('UPDATE', 'jobs', 'x', UUID('{service.project}'), data={{}})] * 100)"
-        )
-        assert close_code(listener.websocket) == 4429
-    with client.listen(cc_cursor=cursor) as listener:
-        found = listener.until(lambda event: event["cursor"] == cursor + 100)
-        assert [event["cursor"] for event in found] == list(range(cursor + 1, cursor + 101))
-    service.stop()
+    try:
+        client = service.client()
+        cursor = client.cursor()
+        with client.listen() as listener:
+            service.shell(
+                "from uuid import UUID\nfrom jobs.events import Draft, record\n"
+                f"record([Draft('UPDATE', 'jobs', 'x', UUID('{service.project}'), data={{}})] * 100)"
+            )
+            assert close_code(listener.websocket) == 4429
+        with client.listen(cc_cursor=cursor) as listener:
+            found = listener.until(lambda event: event["cursor"] == cursor + 100)
+            assert [event["cursor"] for event in found] == list(range(cursor + 1, cursor + 101))
+    finally:
+        service.stop()
 
 
 def test_many_listeners_get_the_same_events(service: Service, client: Client) -> None:
