@@ -37,3 +37,11 @@ def check_sizes(**kwargs: Any) -> list[CheckMessage]:
             id="backups.E003",
         )
     ]
+
+
+@register()
+def check_days(**kwargs: Any) -> list[CheckMessage]:
+    """A number of days below zero would have everything verified without end."""
+    if settings.VERIFY_DAYS >= 0:
+        return []
+    return [Error("VERIFY_DAYS must be 0, for never, or more", id="backups.E004")]

@@ -40,10 +40,6 @@ class DatabaseFull(SourceError):
     """No room is left where the database, or a copy that is needed beside it, lives."""
 
 
-class PageSizeDiffers(SourceError):
-    """The version's page layout does not fit into the live database."""
-
-
 class EncodingDiffers(SourceError):
     """The version's text encoding is not the live database's."""
 
@@ -80,10 +76,25 @@ class ManifestUnreadable(StorageError):
     """A version's manifest is damaged, or of a format that this code does not know."""
 
 
+class SafetyNotKept(BackupsError):
+    """What a restore would write over can't be kept as a version first."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"what the database holds now can't be kept as a version first: {reason}; nothing was"
+            " changed. With safety: false (--no-safety) the restore goes on without one, and what"
+            " the database holds now is lost"
+        )
+
+
+class VersionDamaged(BackupsError):
+    """What is stored of a version is not what was backed up, or can't be had."""
+
+
 class JobNotStarted(BackupsError):
     """It is plain before a job is recorded that it can't succeed.
 
-    `process`: backup or restore.
+    `process`: backup, restore, verify or clone.
     """
 
     def __init__(self, process: str, reason: str) -> None:

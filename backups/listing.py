@@ -1,6 +1,7 @@
 """The versions of projects, as clients see them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from backups.models import Backup, VersionCounter
@@ -30,9 +31,15 @@ def version_details(backup: Backup) -> dict[str, Any]:
         "duration": duration,
         "state": backup.state,
         "purpose": backup.purpose,
-        "verified_on": backup.verified_on.timestamp() if backup.verified_on else None,
+        "checked_on": _timestamp(backup.checked_on),
+        "verified_on": _timestamp(backup.verified_on),
+        "damage": backup.damage,
         "facts": backup.facts,
     }
+
+
+def _timestamp(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None
 
 
 def latest_backup(project: Project) -> Backup | None:

@@ -23,6 +23,7 @@ class Backup(models.Model):
     class Purpose(models.TextChoices):
         ASKED_FOR = "asked_for", "asked for"
         SAFETY = "safety", "before a restore"
+        IMPORTED = "imported", "imported from a file"
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -39,7 +40,8 @@ class Backup(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.ASKED_FOR)
-    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="backup")
+    # A restore's job makes its safety version, and another one each time that it is begun anew.
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="backups")
     completed_on = models.DateTimeField(null=True)
     deleted_on = models.DateTimeField(null=True)
     # What is known once it is complete.
@@ -50,7 +52,19 @@ class Backup(models.Model):
     size = models.BigIntegerField(null=True, help_text="Of the database, in bytes.")
     stored = models.BigIntegerField(null=True, help_text="Added to the storage, in bytes.")
     facts = models.JSONField(default=dict)
+    unchanged = models.BooleanField(default=False, help_text="The content is the parent's.")
+    source_state = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="By what the engine can tell that the database has not been written since.",
+    )
+    sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Of the content; known once somebody needed it."
+    )
+    # The last verification: when it was, and when it found the version whole or else why not.
+    checked_on = models.DateTimeField(null=True)
     verified_on = models.DateTimeField(null=True)
+    damage = models.TextField(blank=True)
 
     objects = BackupQuerySet.as_manager()
 
@@ -87,6 +101,19 @@ class Backup(models.Model):
             "created_by": self.created_by,
             "timestamp": self.created_on.timestamp(),
         }
+
+
+class Sweep(models.Model):
+    """What a sweep of a project did that ended well; recorded with the end of its job."""
+
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="sweep")
+    deleted = models.BigIntegerField(help_text="Objects.")
+    freed = models.BigIntegerField(help_text="Bytes of what was deleted.")
+    written = models.BigIntegerField(help_text="Bytes of what was written anew, without waste.")
+    waiting = models.BigIntegerField(help_text="Objects that a later sweep may delete.")
+
+    def __str__(self) -> str:
+        return f"sweep of {self.job.project}"
 
 
 class VersionCounter(models.Model):

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from backups.engines.interface import Engine, Progress, Snapshot
 from backups.errors import EngineDiffers, ManifestUnreadable
+from backups.phases import RestorePhases, TakeProgress
 from backups.store.content import StoredContent
 from backups.store.draft import Draft
 from backups.store.manifest import Manifest
@@ -14,11 +16,16 @@ from backups.store.outline import Outline
 from backups.store.parent import usable_parent
 from backups.store.press import Press
 from backups.store.project import ProjectStore
-from backups.store.readback import ReadBack
 
-__all__ = ["ProjectStore", "Taken", "VersionLabel", "purge", "restore", "take"]
+__all__ = ["ProjectStore", "Taken", "VersionLabel", "purge", "restore", "take", "take_snapshot"]
 
 logger = logging.getLogger(__name__)
+
+
+class Keep(Protocol):
+    """Keeps what a restore is about to write over."""
+
+    def __call__(self, snapshot: Snapshot, *, progress: Progress) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Taken:
     """A version that is stored, durable and read back.
 
     `size` is the content's bytes, `stored` the bytes of the new objects, `content_hash` hex.
+    `unchanged`: the content is the parent's. For `source_state` see `Snapshot.source_state`.
     """
 
     manifest_key: str
@@ -46,6 +54,8 @@ class Taken:
     units: int
     content_hash: str
     facts: Mapping[str, Any]
+    unchanged: bool
+    source_state: str
 
 
 def take(
@@ -58,6 +68,25 @@ def take(
 ) -> Taken:
     """Store what the database holds now as a version.
 
+    For `parent_key` see `take_snapshot`. Nothing that was stored stays when this raises:
+    SourceError, StorageError, or what `progress` raised.
+    """
+    with engine.snapshot() as snapshot:
+        return take_snapshot(
+            snapshot, project_store, label, parent_key=parent_key, progress=progress
+        )
+
+
+def take_snapshot(
+    snapshot: Snapshot,
+    project_store: ProjectStore,
+    label: VersionLabel,
+    *,
+    parent_key: str | None,
+    progress: Progress,
+) -> Taken:
+    """Store a snapshot as a version.
+
     `parent_key` is the manifest key of an earlier version; what it has is not stored again. A
     parent that is damaged or gone makes the version larger, never wrong. Nothing that was stored
     stays when this raises: SourceError, StorageError, or what `progress` raised. `progress`
@@ -66,14 +95,14 @@ def take(
     undo: list[Callable[[], None]] = []
     with project_store.press() as press:
         try:
-            return _taken(engine, project_store, press, label, parent_key, progress, undo)
+            return _taken(snapshot, project_store, press, label, parent_key, progress, undo)
         except BaseException:
             _undo(undo)
             raise
 
 
 def _taken(
-    engine: Engine,
+    snapshot: Snapshot,
     project_store: ProjectStore,
     press: Press,
     label: VersionLabel,
@@ -81,17 +110,17 @@ def _taken(
     progress: Progress,
     undo: list[Callable[[], None]],
 ) -> Taken:
-    """See `take`; `undo` gets the steps that take back what was put."""
-    with engine.snapshot() as snapshot:
-        steps = _TakeProgress(progress, snapshot)
-        shape = project_store.shape(snapshot.unit_size)
-        parent = usable_parent(project_store, parent_key, snapshot.engine, shape)
-        draft = Draft(project_store, press, shape, parent)
-        undo.append(draft.abort)
-        for block in snapshot.blocks(shape.block_size):
-            draft.add(block)
-            steps.read(len(block))
-    # The database is free again; what is left concerns the store alone.
+    """See `take_snapshot`; `undo` gets the steps that take back what was put."""
+    steps = TakeProgress(progress, snapshot)
+    shape = project_store.shape(snapshot.unit_size)
+    parent = usable_parent(project_store, parent_key, snapshot.engine, shape)
+    draft = Draft(project_store, press, shape, parent)
+    undo.append(draft.abort)
+    for block in snapshot.blocks(shape.block_size):
+        draft.add(block)
+        steps.read(len(block))
+    snapshot.release()  # what is left concerns the store alone
+    table, described = draft.outline(snapshot)
     manifest = Manifest(
         project=project_store.gid,
         version=label.version,
@@ -101,7 +130,7 @@ def _taken(
         created_on=label.created_on,
         engine=snapshot.engine,
         tools=snapshot.tools,
-        outline=draft.outline(snapshot),
+        outline=table,
     )
     # A manifest must never be on disk without its packs and tables.
     project_store.store.flush()
@@ -109,7 +138,7 @@ def _taken(
     undo.append(lambda: project_store.store.delete(key))
     project_store.store.put(key, sealed)
     project_store.store.flush()
-    outline = _read_back(project_store, press, key, manifest, draft, steps)
+    outline = _read_back(project_store, key, manifest, described)
     steps.done()
     return Taken(
         manifest_key=key,
@@ -122,6 +151,8 @@ def _taken(
         units=outline.units,
         content_hash=outline.content_hash.hex(),
         facts=outline.facts,
+        unchanged=parent is not None and outline.content_hash == parent.outline.content_hash,
+        source_state=snapshot.source_state,
     )
 
 
@@ -130,10 +161,14 @@ def restore(
     project_store: ProjectStore,
     manifest_key: str,
     *,
+    keep: Keep | None = None,
     before_commit: Callable[[str], None],
     progress: Progress,
 ) -> None:
-    """Make the database hold the version with this manifest key; see `Engine.restore`."""
+    """Make the database hold the version with this manifest key; see `Engine.restore`.
+
+    `keep` is given what the database held, as `Engine.restore` says, and a progress of its own.
+    """
     manifest = project_store.read_manifest(manifest_key)
     if manifest.engine != engine.name:
         raise EngineDiffers(
@@ -141,9 +176,14 @@ def restore(
             f" the project's database is {engine.name}; nothing was changed"
         )
     outline = project_store.read_outline(manifest)
+    steps = RestorePhases(progress, outline.units, keeps=keep is not None)
     with project_store.press() as press:
-        content = StoredContent(project_store, press, outline)
-        engine.restore(content, before_commit=before_commit, progress=progress)
+        engine.restore(
+            StoredContent(project_store, press, outline),
+            keep=partial(keep, progress=steps.kept) if keep else None,
+            before_commit=before_commit,
+            progress=steps.restored,
+        )
 
 
 def purge(project_store: ProjectStore, progress: Progress) -> None:
@@ -155,6 +195,7 @@ def purge(project_store: ProjectStore, progress: Progress) -> None:
         *project_store.manifest_keys(),
         *project_store.table_keys(),
         *project_store.pack_keys(),
+        *project_store.condemned_keys(),
     ]
     for done, key in enumerate(keys):
         progress(len(keys), len(keys) - done)
@@ -163,22 +204,15 @@ def purge(project_store: ProjectStore, progress: Progress) -> None:
 
 
 def _read_back(
-    project_store: ProjectStore,
-    press: Press,
-    key: str,
-    written: Manifest,
-    draft: Draft,
-    steps: "_TakeProgress",
+    project_store: ProjectStore, key: str, written: Manifest, described: Outline
 ) -> Outline:
-    """Check the stored manifest, its outline, and each new layer and pack."""
+    """Check the stored manifest and its outline; the draft has checked all the rest."""
     manifest = project_store.read_manifest(key)
     if manifest != written:
         raise ManifestUnreadable("the manifest read back is not the one written")
     outline = project_store.read_outline(manifest)
-    checks = ReadBack(project_store, press, outline, draft.new_packs)
-    for number, table in draft.new_layers:
-        for size in checks.check(number, table):
-            steps.checked(size)
+    if outline != described:
+        raise ManifestUnreadable("the outline read back is not the one written")
     return outline
 
 
@@ -189,34 +223,3 @@ def _undo(steps: list[Callable[[], None]]) -> None:
             step()
         except BaseException:
             logger.exception("What a broken-off backup had stored could not be removed")
-
-
-class _TakeProgress:
-    """Reading as nine tenths of the work, reading back as the last; never rises."""
-
-    def __init__(self, progress: Progress, snapshot: Snapshot) -> None:
-        self._progress = progress
-        self._total = snapshot.units
-        self._unit_size = snapshot.unit_size
-        self._read = 0
-        self._checked = 0
-        self._remaining = self._total
-
-    def read(self, size: int) -> None:
-        """The snapshot's next `size` bytes are taken in."""
-        self._read += size
-        self._report()
-
-    def checked(self, size: int) -> None:
-        """The next `size` bytes are known to be in the store."""
-        self._checked += size
-        self._report()
-
-    def done(self) -> None:
-        """All is stored and checked."""
-        self._progress(self._total, 0)
-
-    def _report(self) -> None:
-        done = (9 * self._read + self._checked) // (10 * self._unit_size)
-        self._remaining = min(self._remaining, max(1, self._total - done))
-        self._progress(self._total, self._remaining)

@@ -5,15 +5,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from backups import targets
 from backups.errors import JobNotStarted, VersionUnknown
 from backups.listing import latest_backup
-from backups.models import Backup, VersionCounter
+from backups.models import Backup
 from backups.names import checked_name, default_name
+from backups.numbers import next_version
 from jobs import lifecycle
 from jobs.models import Job
 from projects.access import lock_project
@@ -40,13 +41,6 @@ def recorded(process: str) -> Iterator[None]:
         raise JobNotStarted(process, "the job could not be recorded; try again") from error
 
 
-def _next_version(project: Project) -> int:
-    """Take the project's next version number. The caller has locked the project's row."""
-    counter, _ = VersionCounter.objects.get_or_create(project=project)
-    VersionCounter.objects.filter(pk=counter.pk).update(next_version=F("next_version") + 1)
-    return counter.next_version
-
-
 def create_backup(
     *,
     project: Project,
@@ -64,7 +58,7 @@ def create_backup(
     targets.check_store()
     with recorded("backup"), transaction.atomic():
         lock_project(project)
-        version = _next_version(project)
+        version = next_version(project)
         name = default_name(version) if name is None else checked_name(name, version)
         job = lifecycle.submit(
             project=project,
@@ -106,23 +100,38 @@ def page_of_versions(
     return page[:size], page[size - 1].version if len(page) > size else None
 
 
-def restore_backup(*, project: Project, requested_by: User | None, version: int) -> Requested:
+def restore_backup(
+    *, project: Project, requested_by: User | None, version: int, safety: bool | None = None
+) -> Requested:
     """Queue the job that puts the project's database back to this version.
 
+    `safety`: whether what it holds is kept as a version first; None: as SAFETY_VERSIONS says.
     Raises VersionUnknown or JobNotStarted.
     """
+    safety = settings.SAFETY_VERSIONS if safety is None else safety
     backup = restorable_version(project, version)
     targets.check_stored(backup.manifest_key)
+    if safety:
+        targets.check_keepable(project)
     with recorded("restore"), transaction.atomic():
         lock_project(project)
         job = lifecycle.submit(
             project=project,
             kind="restore_project",
-            arguments={"version": version},
+            arguments={"version": version, "safety": safety},
             total=(backup.size or 0) // (backup.unit_size or 1),
             requested_by=requested_by,
         )
     return Requested(backup, job)
+
+
+def latest_safety_version(project: Project) -> Backup:
+    """What the database held before the newest restore. Raises JobNotStarted without one."""
+    backups = Backup.objects.restorable().select_related("job")
+    backup = backups.filter(project=project, purpose=Backup.Purpose.SAFETY).first()
+    if backup is None:
+        raise JobNotStarted("restore", "no version was kept before a restore of this project")
+    return backup
 
 
 def rename_backup(*, project: Project, version: int, name: str) -> None:

@@ -7,7 +7,13 @@ from django.conf import settings
 
 from backups.engines.interface import Engine
 from backups.engines.sqlite import SqliteEngine
-from backups.errors import DatabaseUnreachable, JobNotStarted, StorageError
+from backups.errors import (
+    DatabaseUnreachable,
+    JobNotStarted,
+    ObjectMissing,
+    SafetyNotKept,
+    StorageError,
+)
 from backups.pipeline import ProjectStore
 from backups.store.local import LocalStore
 from backups.store.seal import Keyring
@@ -32,10 +38,15 @@ def engine_of(project: Project) -> Engine:
 
 def store_of(project: Project) -> ProjectStore:
     """The project's place in the store, with the keys to it."""
+    return store_under(str(project.gid))
+
+
+def store_under(gid: str) -> ProjectStore:
+    """The place in the store of the project with this gid, which need not be listed."""
     return ProjectStore(
         store=LocalStore(Path(settings.STORE_DIR)),
         keyring=Keyring.parse(settings.STORE_KEYS),
-        gid=str(project.gid),
+        gid=gid,
         block_size=settings.BLOCK_BYTES,
         frame_size=settings.FRAME_BYTES,
         pack_size=settings.PACK_BYTES,
@@ -68,7 +79,19 @@ def check_store() -> None:
         raise JobNotStarted("backup", error.reason) from error
 
 
-def check_stored(manifest_key: str) -> None:
+def check_keepable(project: Project) -> None:
+    """Raise JobNotStarted if the project has a database, and the storage can't be written: what a
+    restore would write over can't be kept then."""
+    try:
+        if address_of(project).path.exists():
+            LocalStore(Path(settings.STORE_DIR)).check_writable()
+    except StorageError as error:
+        raise JobNotStarted("restore", SafetyNotKept(error.reason).reason) from error
+    except (InvalidAddress, OSError):
+        return  # the job will tell
+
+
+def check_stored(manifest_key: str, *, process: str = "restore") -> None:
     """Raise JobNotStarted if the storage can't be read, or has lost this version's manifest.
 
     To restore from a storage that can't be written, for want of room or of rights, must work.
@@ -76,4 +99,14 @@ def check_stored(manifest_key: str) -> None:
     try:
         LocalStore(Path(settings.STORE_DIR)).size(manifest_key)
     except StorageError as error:
-        raise JobNotStarted("restore", error.reason) from error
+        raise JobNotStarted(process, error.reason) from error
+
+
+def check_readable(manifest_key: str) -> None:
+    """Raise JobNotStarted if the storage can't be read. What it has lost is a job's to find."""
+    try:
+        LocalStore(Path(settings.STORE_DIR)).size(manifest_key)
+    except ObjectMissing:
+        return
+    except StorageError as error:
+        raise JobNotStarted("verify", error.reason) from error

@@ -1,14 +1,16 @@
 from django.urls import path
 
-from backups import project_views, views
+from backups.views import clones, projects, verification, versions
 
 urlpatterns = [
-    path("api/p/<str:gid>/backups/create", views.CreateView.as_view()),
-    path("api/p/<str:gid>/backups/restore", views.RestoreView.as_view()),
-    path("api/p/<str:gid>/backups/update", views.UpdateView.as_view()),
-    path("api/p/<str:gid>/backups/delete", views.DeleteView.as_view()),
-    path("api/p/<str:gid>/backups/get", views.GetView.as_view()),
-    path("api/projects/delete", project_views.DeleteView.as_view()),
-    path("api/projects/undelete", project_views.UndeleteView.as_view()),
-    path("api/projects/permanent_delete", project_views.PermanentDeleteView.as_view()),
+    path("api/p/<str:gid>/backups/create", versions.CreateView.as_view()),
+    path("api/p/<str:gid>/backups/restore", versions.RestoreView.as_view()),
+    path("api/p/<str:gid>/backups/update", versions.UpdateView.as_view()),
+    path("api/p/<str:gid>/backups/delete", versions.DeleteView.as_view()),
+    path("api/p/<str:gid>/backups/get", versions.GetView.as_view()),
+    path("api/p/<str:gid>/backups/verify", verification.VerifyView.as_view()),
+    path("api/p/<str:gid>/backups/clone", clones.CloneView.as_view()),
+    path("api/projects/delete", projects.DeleteView.as_view()),
+    path("api/projects/undelete", projects.UndeleteView.as_view()),
+    path("api/projects/permanent_delete", projects.PermanentDeleteView.as_view()),
 ]

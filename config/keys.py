@@ -10,7 +10,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from config.places import DATA_DIR, KEY_DIR
+from config.places import DATA_DIR, KEY_DIR, STORE_DIR, env
 
 FILES = {
     "django": "signs sessions, forms and queue entries",
@@ -40,6 +40,24 @@ def make_missing(folder: Path) -> list[Path]:
     return written
 
 
+def store_key_places() -> dict[str, str]:
+    """Where the store's keys are, as `backups.recovery.keys` asks for it; none is read here."""
+    file = env.str("STORE_KEYS_FILE", default="")
+    text = "" if file else env.str("STORE_KEYS", default="")
+    return {"KEY_DIR": str(KEY_DIR), "STORE_KEYS_FILE": file, "STORE_KEYS": text}
+
+
+def recovery_kit(key: Path, store: Path) -> str:
+    """What has to be kept for the day when all else is lost, and what to do then."""
+    return f"""
+Keep a copy of {key} where the backups are not. With it and a copy of
+{store} every version can be restored, whatever else is lost:
+    python manage.py restore_from_store FOLDER --list --key-file FILE
+Without it no version can be restored. docs/recovery.md says more.
+
+"""
+
+
 def main() -> None:
     try:
         # Nobody else on the machine needs to look into it: it will hold databases and sessions.
@@ -49,6 +67,8 @@ def main() -> None:
         sys.exit(f"can't write the keys to {KEY_DIR}: {error.strerror}")
     for path in written:
         sys.stdout.write(f"made {path}: {FILES[path.stem]}\n")
+    if KEY_DIR / "store.key" in written:
+        sys.stdout.write(recovery_kit(KEY_DIR / "store.key", STORE_DIR))
 
 
 if __name__ == "__main__":

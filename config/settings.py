@@ -208,10 +208,16 @@ CHANGE_RECORDER = "jobs.events.record_change"
 # --- Jobs -----------------------------------------------------------------------------------------
 
 JOB_TASKS = {
-    "backup_project": "backups.tasks.backup_project",
-    "restore_project": "backups.tasks.restore_project",
-    "purge_project": "backups.tasks.purge_project",
+    "backup_project": "backups.tasks.backup.backup_project",
+    "restore_project": "backups.tasks.restore.restore_project",
+    "purge_project": "backups.tasks.purge.purge_project",
+    "sweep_project": "backups.tasks.sweep.sweep_project",
+    "verify_backup": "backups.tasks.verify.verify_backup",
+    "clone_backup": "backups.tasks.clone.clone_backup",
 }
+# What is done now and then beside the jobs: functions without arguments.
+HOUSEKEEPING = ["backups.sweeps.request_due", "backups.verification.request_due"]
+HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", default=60.0)
 WORKERS = env.int("WORKERS", default=2)
 JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
 JOB_HEARTBEAT_SECONDS = env.float("JOB_HEARTBEAT_SECONDS", default=5.0)
@@ -254,9 +260,17 @@ Q_CLUSTER = {
 
 # How long a backup or a restore waits for a lock on the project's database.
 LOCK_WAIT_SECONDS = env.float("LOCK_WAIT_SECONDS", default=10.0)
+# Whether a restore first keeps, as a version, what it writes over; a call may say otherwise.
+SAFETY_VERSIONS = env.bool("SAFETY_VERSIONS", default=True)
+# The newest version of each project is verified so often; 0 for never.
+VERIFY_DAYS = env.int("VERIFY_DAYS", default=30)
 BLOCK_BYTES = env.int("BLOCK_BYTES", default=64 * 1024)
 FRAME_BYTES = env.int("FRAME_BYTES", default=256 * 1024)
 PACK_BYTES = env.int("PACK_BYTES", default=32 * 1024 * 1024)
+# So long after there is something to sweep a project is swept, and no more often.
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=3600.0)
+# So long after a sweep has found it of no use an object is deleted: who reads it then may end.
+SWEEP_GRACE_SECONDS = env.float("SWEEP_GRACE_SECONDS", default=3600.0)
 
 # --- Logging --------------------------------------------------------------------------------------
 

@@ -9,19 +9,26 @@ from django.utils.module_loading import import_string
 
 @register()
 def check_kinds(**kwargs: Any) -> list[CheckMessage]:
-    """Each kind of job must name a function that exists."""
+    """Each kind of job, and of housekeeping, must name a function that exists."""
     found: list[CheckMessage] = []
     for kind, name in settings.JOB_TASKS.items():
-        try:
-            function = import_string(name)
-        except ImportError as error:
-            function, reason = None, str(error)
-        else:
-            reason = f"{name} can't be called"
-        if not callable(function):
+        if reason := _why_not_callable(name):
             hint = "JOB_TASKS maps a kind of job to the dotted name of a function."
             found.append(Error(f"the job {kind!r}: {reason}", hint=hint, id="jobs.E001"))
+    for name in settings.HOUSEKEEPING:
+        if reason := _why_not_callable(name):
+            hint = "HOUSEKEEPING has dotted names of functions."
+            found.append(Error(f"the housekeeping: {reason}", hint=hint, id="jobs.E006"))
     return found
+
+
+def _why_not_callable(name: str) -> str:
+    """What is wrong with the dotted name of a function; empty for nothing."""
+    try:
+        function = import_string(name)
+    except ImportError as error:
+        return str(error)
+    return "" if callable(function) else f"{name} can't be called"
 
 
 @register()
@@ -50,11 +57,11 @@ def check_times(**kwargs: Any) -> list[CheckMessage]:
         for name in ("WORKERS", "JOB_ATTEMPTS", "LISTENER_QUEUE", "EVENTS_KEEP_DAYS")
         if getattr(settings, name) < 1
     ]
-    found += [
-        Error(f"{name} must be more than 0", id="jobs.E005")
-        for name in sorted(set(dir(settings)))
-        if name.endswith("_SECONDS")
-        and not name.startswith("SECURE_")
-        and getattr(settings, name) <= 0
-    ]
+    for name in sorted(set(dir(settings))):
+        if name.endswith("_SECONDS") and not name.startswith("SECURE_"):
+            seconds = getattr(settings, name)
+            # Grace may be none at all.
+            if seconds < 0 or (not seconds and not name.endswith("_GRACE_SECONDS")):
+                least = "at least 0" if name.endswith("_GRACE_SECONDS") else "more than 0"
+                found.append(Error(f"{name} must be {least}", id="jobs.E005"))
     return found

@@ -25,6 +25,10 @@ class Draining(JobStopped):
     """The cluster is stopping: the job goes back to the queue."""
 
 
+class ProjectBusy(Exception):
+    """A job of the project runs, beside which nothing else may be done."""
+
+
 class JobUnknown(Exception):
     """The project has no job with this token."""
 

@@ -1,5 +1,7 @@
 """A worker's hold on a job while it works: renewed, told of, and lost when another one has it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -67,6 +69,23 @@ def save_checkpoint(claim: Claim, mark: str) -> None:
     if not rows.update(checkpoint=mark, lease_until=lease_end()):
         renew(claim)
         raise LeaseLost
+
+
+@contextmanager
+def confirmed(claim: Claim) -> Iterator[list[events.Draft]]:
+    """A transaction on a job that is still this worker's, and stays so until the transaction ends.
+
+    The drafts that the body adds to the list become events with what it writes. Renews the lease;
+    raises LeaseLost or Cancelled before the body runs.
+    """
+    with transaction.atomic():
+        rows = claim.rows().filter(cancel_requested_on=None)
+        if not rows.update(lease_until=lease_end()):
+            renew(claim)
+            raise LeaseLost
+        drafts: list[events.Draft] = []
+        yield drafts
+        events.record(drafts)
 
 
 def report(claim: Claim, total: int, remaining: int) -> None:

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from jobs import events, queue
-from jobs.errors import LeaseLost
+from jobs.errors import LeaseLost, ProjectBusy
 from jobs.lease import Claim, changed, job_event, lease_end, renew
 from jobs.models import Job
 from projects.models import Project, User
@@ -104,13 +104,30 @@ def completion(claim: Claim, *, unless_cancelled: bool = False) -> Iterator[list
     stop does not end well any more; without it the work is in force already. Raises LeaseLost or
     Cancelled before the body runs.
     """
+    rows = claim.rows()
+    if unless_cancelled:
+        rows = rows.filter(cancel_requested_on=None)
+    with _ending(claim, rows, remaining=0) as drafts:
+        yield drafts
+
+
+@contextmanager
+def failure(claim: Claim, reason: str) -> Iterator[list[events.Draft]]:
+    """The one transaction in which a job ends with an error, and stores what it found out.
+
+    For the body the same holds as in `completion`. Raises LeaseLost before it runs.
+    """
+    error = process_error(claim.job.kind, reason)
+    with _ending(claim, claim.rows(), error=error) as drafts:
+        yield drafts
+
+
+@contextmanager
+def _ending(claim: Claim, rows: QuerySet[Job], **outcome: Any) -> Iterator[list[events.Draft]]:
     now = timezone.now()
     with transaction.atomic():
-        rows = claim.rows()
-        if unless_cancelled:
-            rows = rows.filter(cancel_requested_on=None)
         if not rows.update(
-            status=Job.Status.DONE, remaining=0, lease_until=None, updated_on=now, ended_on=now
+            status=Job.Status.DONE, lease_until=None, updated_on=now, ended_on=now, **outcome
         ):
             renew(claim)
             raise LeaseLost
@@ -118,6 +135,39 @@ def completion(claim: Claim, *, unless_cancelled: bool = False) -> Iterator[list
         yield drafts
         _put_next(claim.job.project_id)
         events.record([*drafts, changed(claim.job)])
+
+
+@contextmanager
+def done_at_once(
+    *, project: Project, kind: str, arguments: dict[str, Any], total: int
+) -> Iterator[tuple[Job, list[events.Draft]]]:
+    """A job that the caller does itself, in one transaction, while no job of the project runs.
+
+    What the body writes is committed together with the job, or not at all; the drafts that it
+    adds to the list become events before the job's own. Raises ProjectBusy before the body runs.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                # Until the commit its row keeps every other job of the project from being claimed.
+                job = Job.objects.create(
+                    project=project,
+                    kind=kind,
+                    arguments=arguments,
+                    status=Job.Status.PROCESSING,
+                    total=total,
+                    created_on=now,
+                    updated_on=now,
+                    hinted_on=now,
+                )
+        except IntegrityError as error:
+            raise ProjectBusy from error
+        drafts: list[events.Draft] = []
+        yield job, drafts
+        job.status, job.updated_on, job.ended_on = Job.Status.DONE, now, now
+        job.save(update_fields=["status", "updated_on", "ended_on"])
+        events.record([*drafts, job_event(job, "INSERT")])
 
 
 def fail(claim: Claim, reason: str) -> None:

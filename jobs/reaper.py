@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connections
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from jobs import events, lifecycle, queue
 from jobs.models import Job
@@ -39,6 +40,15 @@ def reap() -> None:
             lifecycle.put_again(job)
 
 
+def keep_house() -> None:
+    """Do what other apps want done now and then; what fails keeps nothing else from being done."""
+    for name in settings.HOUSEKEEPING:
+        try:
+            import_string(name)()
+        except Exception:
+            logger.exception("the housekeeping %s failed", name)
+
+
 class Reaper:
     """Reaps every few seconds in a thread of the process that keeps a cluster."""
 
@@ -54,7 +64,7 @@ class Reaper:
         self._thread.join(timeout=5)
 
     def _reap(self) -> None:
-        trimmed_at = float("-inf")
+        trimmed_at = kept_at = float("-inf")
         while not self._stop.wait(settings.REAPER_SECONDS):
             try:
                 reap()
@@ -62,6 +72,9 @@ class Reaper:
                     events.trim()
                     idempotency.forget_old()
                     trimmed_at = time.monotonic()
+                if time.monotonic() - kept_at > settings.HOUSEKEEPING_SECONDS:
+                    kept_at = time.monotonic()
+                    keep_house()
             except Exception:
                 # The database is away, perhaps; the next round finds the same work.
                 logger.exception("a round of the reaper failed")

@@ -70,6 +70,10 @@ class Run:
         self.reported_at = time.monotonic()
         lease.report(self.claim, self.total, self.remaining)
 
+    def confirm(self) -> None:
+        """Make sure that the job is still this worker's. Raises LeaseLost or Cancelled."""
+        lease.renew(self.claim)
+
     def save_checkpoint(self, mark: str) -> None:
         """Call it right before a commit elsewhere, with that by which it will be known.
 
@@ -79,7 +83,21 @@ class Run:
         lease.save_checkpoint(self.claim, mark)
 
     @contextmanager
+    def confirmed(self) -> Iterator[list[Draft]]:
+        """A transaction before the job's end, if it still is this worker's: see
+        lease.confirmed()."""
+        with lease.confirmed(self.claim) as drafts:
+            yield drafts
+
+    @contextmanager
     def completion(self, *, unless_cancelled: bool = False) -> Iterator[list[Draft]]:
         """The transaction in which the job ends well: see lifecycle.completion()."""
         with lifecycle.completion(self.claim, unless_cancelled=unless_cancelled) as drafts:
+            yield drafts
+
+    @contextmanager
+    def failure(self, reason: str) -> Iterator[list[Draft]]:
+        """The transaction in which the job fails and stores what it found out: see
+        lifecycle.failure(). A job that has nothing to store raises JobFailed instead."""
+        with lifecycle.failure(self.claim, reason) as drafts:
             yield drafts

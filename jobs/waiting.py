@@ -5,6 +5,7 @@ Knows no Django: the remote client, which runs where there are no settings, uses
 
 import json
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
@@ -61,11 +62,15 @@ def deadline_after(timeout: float | None) -> float:
 
 @dataclass(frozen=True)
 class Asked:
-    """A job that was asked for; `result` is what the wire contract answers."""
+    """A job that was asked for; `result` is what the wire contract answers.
+
+    `outcome`: what is known of a job that has ended well, beyond what its events tell.
+    """
 
     result: dict[str, Any]
     begun: str
     ended: str
+    outcome: Callable[[], Mapping[str, Any]] = dict
 
     @property
     def token(self) -> str:
@@ -83,6 +88,7 @@ def conclude(
     try:
         if wait:
             _wait(asked, news, deadline, told)
+            told |= asked.outcome()
     finally:
         if as_json:
             out.write(json.dumps(told) + "\n")

@@ -110,6 +110,17 @@ class IntegerParameter(serializers.IntegerField):
         return data
 
 
+class BooleanParameter(serializers.BooleanField):
+    """JSON's true or false; no number and no text that stands for it."""
+
+    default_error_messages = {"not_boolean": _("must be true or false")}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("not_boolean")
+        return data
+
+
 class GidParameter(serializers.Field):
     """A gid as text. One that is no gid is passed on as None: it names nothing that exists."""
 

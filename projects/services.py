@@ -1,6 +1,7 @@
 """What can be done with people and projects. membership.py has what concerns members and keys."""
 
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import transaction
 
@@ -42,11 +43,19 @@ def create_user(*, username: str, password: str, name: str = "", **fields: Any) 
 
 
 def create_project(
-    *, owner: User, name: str = UNTITLED, timezone: str = "UTC", address: str = MANAGED
+    *,
+    owner: User,
+    name: str = UNTITLED,
+    timezone: str = "UTC",
+    options: dict[str, Any] | None = None,
+    address: str = MANAGED,
+    gid: UUID | None = None,
 ) -> Project:
     """Make a project with its owner's membership and, unless it has one elsewhere, its database.
 
-    Raises InvalidName, InvalidParameters or InvalidAddress.
+    `options`: those beside the time zone that are not to have their default. `gid`: that of a
+    project which is known from elsewhere; a new one otherwise. Raises
+    InvalidName, InvalidParameters or InvalidAddress.
     """
     check_address(address)
     with transaction.atomic():
@@ -54,7 +63,8 @@ def create_project(
             name=shown_name(name),
             owner=owner,
             sealed_address=seal_address(address),
-            options=merged_options({}, {"timezone": checked_timezone(timezone)}),
+            options=merged_options(options or {}, {"timezone": checked_timezone(timezone)}),
+            gid=gid or uuid4(),
         )
         membership = Membership.objects.create(
             project=project, user=owner, role=Membership.Role.OWNER

@@ -203,8 +203,9 @@ class Client:
         body = {"created_by": "tests"} | body
         return self.call(f"/api/p/{project or self.project}/backups/create", **body)
 
-    def restore(self, version: int, project: str | None = None) -> dict[str, Any]:
-        return self.call(f"/api/p/{project or self.project}/backups/restore", version=version)
+    def restore(self, version: int, project: str | None = None, **body: Any) -> dict[str, Any]:
+        path = f"/api/p/{project or self.project}/backups/restore"
+        return self.call(path, version=version, **body)
 
     def versions(self, project: str | None = None) -> list[dict[str, Any]]:
         """The project's versions as every member sees them."""

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from backups.admin.requests import back_up, may_back_up, may_restore
-from backups.admin.versions import is_restorable
+from backups.admin.versions import check_badge, is_restorable
 from backups.models import Backup
 from backups.names import MAX_LENGTH
 from jobs.admin import job_label, reason
@@ -70,6 +70,7 @@ class ProjectWithVersionsAdmin(ProjectAdmin):
                     "backup": backup,
                     "page": page_of(backup),
                     "state": badge(backup.state, title=reason(backup.job)),
+                    "check": check_badge(backup),
                     "percent": backup.job.percent if backup.state == "pending" else None,
                     "size": byte_count(backup.size),
                     "stored": byte_count(backup.stored),

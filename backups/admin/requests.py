@@ -1,7 +1,7 @@
-"""Asking for backups and restores from the admin: who may, and what is said afterwards.
+"""Asking for jobs from the admin: who may, and what is said afterwards.
 
-To back up takes the permission backups.add_backup, to restore backups.change_backup: a version
-itself can't be changed, so the permission means what is done with it.
+To back up takes the permission backups.add_backup, to restore or to verify backups.change_backup:
+a version itself can't be changed, so the permission means what is done with it.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from backups import services
+from backups import services, verification
 from backups.errors import JobNotStarted, VersionUnknown
 from backups.models import Backup
 from jobs.models import Job
@@ -26,6 +26,10 @@ def may_back_up(request: HttpRequest) -> bool:
 
 def may_restore(request: HttpRequest) -> bool:
     return bool(request.user.has_perm("backups.change_backup"))
+
+
+def may_verify(request: HttpRequest) -> bool:
+    return may_restore(request)
 
 
 def back_up(request: HttpRequest, project: Project, name: str | None = None) -> bool:
@@ -54,14 +58,20 @@ def back_up(request: HttpRequest, project: Project, name: str | None = None) -> 
     return True
 
 
-def restore(request: HttpRequest, backup: Backup) -> bool:
-    """Ask for the restore of a version, and say so, or why it can't be."""
+def restore(request: HttpRequest, backup: Backup, *, safety: bool) -> bool:
+    """Ask for the restore of a version, and say so, or why it can't be.
+
+    `safety`: whether what the database holds is kept as a version first.
+    """
     project = backup.project
     requested = _ask(
         request,
         project,
         lambda: services.restore_backup(
-            project=project, requested_by=_staff(request), version=backup.version
+            project=project,
+            requested_by=_staff(request),
+            version=backup.version,
+            safety=safety,
         ),
     )
     if requested is None:
@@ -72,6 +82,30 @@ def restore(request: HttpRequest, backup: Backup) -> bool:
             "{} is being restored to version {}: {}.",
             project,
             backup.version,
+            _job_link(request, requested.job),
+        ),
+    )
+    return True
+
+
+def verify(request: HttpRequest, backup: Backup) -> bool:
+    """Ask for the verification of a version, and say so, or why it can't be."""
+    project = backup.project
+    requested = _ask(
+        request,
+        project,
+        lambda: verification.verify_backup(
+            project=project, requested_by=_staff(request), version=backup.version
+        ),
+    )
+    if requested is None:
+        return False
+    messages.success(
+        request,
+        format_html(
+            "Version {} of {} is being verified: {}.",
+            backup.version,
+            project,
             _job_link(request, requested.job),
         ),
     )

@@ -1,8 +1,9 @@
-"""Versions: facts to be read, and the way back to one."""
+"""Versions: facts to be read, the way back to one, and whether they are whole."""
 
 import json
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -10,8 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from backups.admin.requests import may_restore, restore
+from backups.admin.requests import may_restore, may_verify, restore, verify
 from backups.models import Backup
 from jobs.admin import reason
 from jobs.models import Job
@@ -40,6 +42,15 @@ def is_restorable(backup: Backup) -> bool:
     return backup.state == Backup.State.COMPLETE and backup.project.status == Project.Status.ACTIVE
 
 
+def check_badge(backup: Backup) -> SafeString | str:
+    """What the last verification found."""
+    if backup.damage:
+        return badge("damaged", title=backup.damage)
+    if backup.verified_on:
+        return badge("verified", title=moment(backup.verified_on))
+    return NOTHING
+
+
 class StateFilter(admin.SimpleListFilter):
     """By what Backup.state derives."""
 
@@ -64,13 +75,16 @@ class BackupAdmin(FactsAdmin):
         "name",
         "created_by",
         "time",
+        "purpose",
         "state_badge",
+        "check_result",
         "size_text",
         "stored_text",
         "took",
     )
-    list_filter = (StateFilter, ("project", admin.RelatedOnlyFieldListFilter))
+    list_filter = (StateFilter, "purpose", ("project", admin.RelatedOnlyFieldListFilter))
     search_fields = ("name", "created_by")
+    actions = ("verify_selected",)
     ordering = ("-id",)
     fields = (
         "project_link",
@@ -85,6 +99,9 @@ class BackupAdmin(FactsAdmin):
         "size_text",
         "stored_text",
         "took",
+        "check_result",
+        "last_check",
+        "damage_found",
         "purpose",
         "parent_version",
         "content_hash",
@@ -101,13 +118,20 @@ class BackupAdmin(FactsAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.restore_view)
-        return [path("<int:pk>/restore/", view, name="backups_backup_restore"), *super().get_urls()]
+        views = {"restore": self.restore_view, "verify": self.verify_view}
+        own = [
+            path(
+                f"<int:pk>/{name}/", self.admin_site.admin_view(view), name=f"backups_backup_{name}"
+            )
+            for name, view in views.items()
+        ]
+        return [*own, *super().get_urls()]
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> Any:
         context["may_restore"] = may_restore(request) and is_restorable(kwargs["obj"])
+        context["may_verify"] = may_verify(request) and is_restorable(kwargs["obj"])
         return super().render_change_form(request, context, *args, **kwargs)
 
     def restore_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -118,7 +142,7 @@ class BackupAdmin(FactsAdmin):
         if backup is None:
             raise Http404
         if request.method == "POST" or not is_restorable(backup):
-            if restore(request, backup):
+            if restore(request, backup, safety=request.POST.get("safety") == "on"):
                 self.log_change(request, backup, "Asked for its restore.")
                 return HttpResponseRedirect(page_of(backup.project))
             return HttpResponseRedirect(page_of(backup))
@@ -129,8 +153,31 @@ class BackupAdmin(FactsAdmin):
             "size": byte_count(backup.size),
             "database": database_kind(backup.project),
             "back": page_of(backup),
+            "safety": settings.SAFETY_VERSIONS,
         }
         return TemplateResponse(request, "admin/backups/backup/restore.html", context)
+
+    def has_verify_permission(self, request: HttpRequest) -> bool:
+        return may_verify(request)
+
+    def verify_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The button "Verify" on a version's page."""
+        if not (self.has_view_permission(request) and may_verify(request)):
+            raise PermissionDenied
+        backup = self.get_object(request, str(pk))
+        if backup is None or request.method != "POST":
+            raise Http404
+        self._verify(request, backup)
+        return HttpResponseRedirect(page_of(backup))
+
+    @admin.action(description="Verify", permissions=["verify"])
+    def verify_selected(self, request: HttpRequest, backups: QuerySet[Backup]) -> None:
+        for backup in backups:
+            self._verify(request, backup)
+
+    def _verify(self, request: HttpRequest, backup: Backup) -> None:
+        if verify(request, backup):
+            self.log_change(request, backup, "Asked for its verification.")
 
     @admin.display(description="version", ordering="version")
     def version_label(self, backup: Backup) -> str:
@@ -147,6 +194,18 @@ class BackupAdmin(FactsAdmin):
     @admin.display(description="state")
     def state_badge(self, backup: Backup) -> str:
         return badge(backup.state, title=reason(backup.job))
+
+    @admin.display(description="verified", ordering="checked_on")
+    def check_result(self, backup: Backup) -> str:
+        return check_badge(backup)
+
+    @admin.display
+    def last_check(self, backup: Backup) -> str:
+        return moment(backup.checked_on)
+
+    @admin.display
+    def damage_found(self, backup: Backup) -> str:
+        return backup.damage or NOTHING
 
     @admin.display(description="size", ordering="size")
     def size_text(self, backup: Backup) -> str:

@@ -1,6 +1,6 @@
 """What an engine does for the pipeline, and what the pipeline gives to an engine."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -39,11 +39,21 @@ class Snapshot(Protocol):
     def tools(self) -> Mapping[str, str]:
         """The versions of what read the database."""
 
+    @property
+    def source_state(self) -> str:
+        """By what the engine can tell later that the database still holds this very content.
+
+        Empty when it could not.
+        """
+
     def blocks(self, block_size: int) -> Iterator[bytes]:
         """The content in order, in pieces of `block_size` bytes; only the last may be shorter.
 
         Raises SourceError. Can be used once.
         """
+
+    def release(self) -> None:
+        """Let go of the database: no more blocks are wanted. Nothing where a caller holds it."""
 
 
 class Content(Protocol):
@@ -61,11 +71,23 @@ class Content(Protocol):
     def size(self) -> int:
         """Bytes in the content."""
 
-    def blocks(self) -> Iterator[bytes]:
-        """The content in order, from its start at each call.
+    @property
+    def block_size(self) -> int:
+        """Bytes in a block: a multiple of `unit_size`."""
 
-        Each block is checked before it is handed out, and the hash of the whole when the
-        iterator ends: who has not seen it end has nothing that may be kept. Raises StorageError.
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the snapshot that it is from said of itself."""
+
+    def blocks(self, known: Iterable[bytes] = ()) -> Iterator[bytes]:
+        """The content in order, from its start at each call, in pieces of `block_size` bytes;
+        only the last may be shorter.
+
+        `known` is what the database holds now, in the same pieces; it may end early, or be longer.
+        A piece that is the content's at its place is handed out itself, the very object, and
+        nothing is read from the store for it; some pieces are asked for ahead. Each block is
+        checked before it is handed out, and the hash of the whole when the iterator ends: who has
+        not seen it end has nothing that may be kept. Raises StorageError.
         """
 
 
@@ -80,13 +102,22 @@ class Engine(Protocol):
         """A consistent view of the database, held no longer than needed. Raises SourceError."""
 
     def restore(
-        self, content: Content, *, before_commit: Callable[[str], None], progress: Progress
+        self,
+        content: Content,
+        *,
+        keep: Callable[[Snapshot], None] | None = None,
+        before_commit: Callable[[str], None],
+        progress: Progress,
     ) -> None:
         """Make the database hold `content`, wholly or not at all.
 
+        `keep` is given what the database holds and is about to lose, before anything of it is
+        written over: nobody else can write from then until the restore has ended. It is not
+        called when there is no database. A database that is damaged is not refused; what `facts`
+        tell of it may be little then, and its `structure_checked` is false: nobody has looked.
         `before_commit` is called when everything is written and checked, directly before the
         step that makes it true, with a mark by which `holds` can tell later whether it did.
-        Whatever it or `progress` raises is passed on with nothing changed; so are SourceError
+        Whatever these or `progress` raise is passed on with nothing changed; so are SourceError
         (the database) and StorageError (the content). `progress` reaches 0 before the commit:
         after it nothing can fail any more.
         """
@@ -95,4 +126,22 @@ class Engine(Protocol):
         """Whether the restore that gave this mark to `before_commit` has taken effect.
 
         Also true when the database was changed since. Raises SourceError.
+        """
+
+    def remove_leftovers(self, *, grace: float) -> int:
+        """Remove what killed processes left beside the database and in the scratch folder, if it
+        was not touched for `grace` seconds. Returns how many files there were.
+
+        Call it while no restore of the database runs. Raises SourceError.
+        """
+
+    def examine(self, content: Content, *, facts: Mapping[str, Any], progress: Progress) -> None:
+        """Find out whether `content` is a sound database, of which `facts` (those of the snapshot
+        that it is from) are true. The database itself is not looked at.
+
+        A database that was known to be damaged when it was backed up (`facts["damage"]` says how),
+        or that nobody looked at then (`facts["structure_checked"]` is false), need not be sound: it
+        is enough that all of its content can be read. Raises DatabaseDamaged or NotADatabase for
+        what was found, other SourceErrors when it can't be found out, and what `content` or
+        `progress` raise.
         """

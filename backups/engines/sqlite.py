@@ -1,15 +1,20 @@
 """The SQLite engine."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from backups.engines.interface import Content, Progress, Snapshot
 from backups.engines.sqlite_connection import database_exists
-from backups.engines.sqlite_mark import CookieMark, FileMark, parse_mark
+from backups.engines.sqlite_examine import examine
+from backups.engines.sqlite_leftovers import remove_leftovers
+from backups.engines.sqlite_mark import CookieMark, FileMark, LayoutMark, parse_mark
+from backups.engines.sqlite_overwrite import overwrite
+from backups.engines.sqlite_pages import header_of
 from backups.engines.sqlite_rebuild import rebuild
-from backups.engines.sqlite_restore import live_cookie, restore_in_place
+from backups.engines.sqlite_restore import LayoutDiffers, restore_in_place
 from backups.engines.sqlite_snapshot import sqlite_snapshot
 from backups.errors import DatabaseUnreachable
 
@@ -32,18 +37,31 @@ class SqliteEngine:
         return sqlite_snapshot(self._path, lock_wait=self._lock_wait, scratch=self._scratch)
 
     def restore(
-        self, content: Content, *, before_commit: Callable[[str], None], progress: Progress
+        self,
+        content: Content,
+        *,
+        keep: Callable[[Snapshot], None] | None = None,
+        before_commit: Callable[[str], None],
+        progress: Progress,
     ) -> None:
         """See `Engine.restore`; in place, or as a new file when there is none."""
         if database_exists(self._path):
-            restore_in_place(
-                self._path,
-                content,
-                lock_wait=self._lock_wait,
-                scratch=self._scratch,
-                before_commit=before_commit,
-                progress=progress,
-            )
+
+            def put(way: Callable[..., None]) -> None:
+                way(
+                    self._path,
+                    content,
+                    lock_wait=self._lock_wait,
+                    scratch=self._scratch,
+                    keep=keep,
+                    before_commit=before_commit,
+                    progress=progress,
+                )
+
+            try:
+                put(restore_in_place)
+            except LayoutDiffers:
+                put(overwrite)
             return
         if not self._path.parent.is_dir():
             raise DatabaseUnreachable("the folder of the project's database does not exist")
@@ -57,4 +75,16 @@ class SqliteEngine:
             case FileMark() as file:
                 return file == FileMark.of(self._path)
             case CookieMark() as cookie:
-                return cookie.is_reached(live_cookie(self._path, lock_wait=self._lock_wait))
+                header = header_of(self._path, lock_wait=self._lock_wait)
+                return cookie.is_reached(header.cookie if header else 0)
+            case LayoutMark() as layout:
+                header = header_of(self._path, lock_wait=self._lock_wait)
+                return header is not None and layout.is_reached(*header.layout, header.cookie)
+
+    def examine(self, content: Content, *, facts: Mapping[str, Any], progress: Progress) -> None:
+        """See `Engine.examine`."""
+        examine(content, facts, scratch=self._scratch, progress=progress)
+
+    def remove_leftovers(self, *, grace: float) -> int:
+        """See `Engine.remove_leftovers`."""
+        return remove_leftovers(self._path, self._scratch, grace=grace)

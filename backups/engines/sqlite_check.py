@@ -1,11 +1,12 @@
 """Whether SQLite takes a restored content for a sound database, and how far a restore is."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from backups.engines.interface import Progress
-from backups.engines.sqlite_connection import Connection, SqliteError
-from backups.errors import DatabaseDamaged
+from backups.engines.sqlite_connection import Connection, SqliteError, source_error
+from backups.errors import DatabaseDamaged, NotADatabase
 
 logger = logging.getLogger(__name__)
 
@@ -14,6 +15,9 @@ logger = logging.getLogger(__name__)
 _ABOUT_VALUES = ("NULL value in", "CHECK constraint failed in", "NUMERIC value in", "TEXT value in")
 _OPCODES_BETWEEN_TICKS = 100_000
 _FINDINGS = 100
+
+STRUCTURE_CHECKED = "structure_checked"
+"""The fact that says, when it is false, that nobody has looked whether the content is sound."""
 
 
 class RestoreProgress:
@@ -28,9 +32,10 @@ class RestoreProgress:
         """The first `units` units are as they shall be: seven tenths of the work."""
         self._report(self._total - units * 7 // 10)
 
-    def reread(self, units: int) -> None:
-        """The first `units` units were read back: two tenths. The rest is SQLite's check."""
-        self._report(self._total - self._total * 7 // 10 - units * 2 // 10)
+    def reread(self, units: int, of: int) -> None:
+        """So many of the units to be read back are: two tenths. The rest is SQLite's check."""
+        share = self._total * units // max(1, of)
+        self._report(self._total - self._total * 7 // 10 - share * 2 // 10)
 
     def tick(self) -> None:
         """Still at work; gives the caller a chance to stop it."""
@@ -46,11 +51,45 @@ class RestoreProgress:
         self._progress(self._total, self._remaining)
 
 
+class StructureDamaged(DatabaseDamaged):
+    """SQLite finds the structure of a content broken."""
+
+
+def is_unchecked(facts: Mapping[str, Any]) -> bool:
+    """Whether nobody looked if the database was sound, when a version of it was kept."""
+    return facts.get(STRUCTURE_CHECKED) is False
+
+
+def content_check(
+    connection: Connection, facts: Mapping[str, Any], tick: Callable[[], None]
+) -> None:
+    """`quick_check` of a version's content, as strict as its facts allow.
+
+    A database that is known to have been damaged when a version of it was kept, or that nobody
+    looked at then, comes back as it was: what is found is only logged.
+    """
+    try:
+        quick_check(connection, tick)
+    except StructureDamaged as damaged:
+        if "damage" not in facts and not is_unchecked(facts):
+            raise
+        logger.warning("A version comes back as damaged as it was: %s", damaged.reason)
+
+
 def quick_check(connection: Connection, tick: Callable[[], None]) -> None:
-    """Raise DatabaseDamaged when SQLite finds the structure of the database broken.
+    """Raise StructureDamaged when SQLite finds the structure of the database broken.
 
     `tick` is called while it runs; what it raises stops the check and is passed on.
     """
+    _check(connection, "quick_check", tick)
+
+
+def integrity_check(connection: Connection, tick: Callable[[], None]) -> None:
+    """The same as `quick_check`, and whether all indexes hold what their tables do."""
+    _check(connection, "integrity_check", tick)
+
+
+def _check(connection: Connection, pragma: str, tick: Callable[[], None]) -> None:
     raised: list[BaseException] = []
 
     def stop() -> int:
@@ -63,10 +102,12 @@ def quick_check(connection: Connection, tick: Callable[[], None]) -> None:
 
     connection.set_progress_handler(stop, _OPCODES_BETWEEN_TICKS)
     try:
-        rows = connection.execute(f"PRAGMA quick_check({_FINDINGS})").fetchall()
+        rows = connection.execute(f"PRAGMA {pragma}({_FINDINGS})").fetchall()
     except SqliteError as error:
         if raised:
             raise raised[0] from None
+        if isinstance(found := source_error(error), (DatabaseDamaged, NotADatabase)):
+            raise StructureDamaged(found.reason) from error
         if not str(error).startswith(("no such", "unknown")):
             raise
         # The schema needs a function, collation or module that its application brings along.
@@ -77,4 +118,4 @@ def quick_check(connection: Connection, tick: Callable[[], None]) -> None:
     broken = [text for (text,) in rows if text != "ok" and not text.startswith(_ABOUT_VALUES)]
     if broken:
         finding = " ".join(broken[0].split())[:200]
-        raise DatabaseDamaged(f"SQLite finds the version's content damaged: {finding}")
+        raise StructureDamaged(f"SQLite finds the content damaged: {finding}")

@@ -3,39 +3,55 @@
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backups.engines.interface import Content
-from backups.engines.sqlite_check import RestoreProgress, quick_check
-from backups.engines.sqlite_connection import opened, sqlite_errors_translated
+from backups.engines.sqlite_check import RestoreProgress, content_check
+from backups.engines.sqlite_connection import Connection, opened, sqlite_errors_translated
 from backups.errors import DatabaseFull, DatabaseUnreachable
 
 
 @contextmanager
 def checked_copy(
-    content: Content, folder: Path | None, progress: RestoreProgress, *, prefix: str
+    content: Content,
+    folder: Path | None,
+    progress: RestoreProgress,
+    *,
+    prefix: str,
+    known: Iterable[bytes] = (),
 ) -> Iterator[Path]:
-    """A file in `folder` (or the system's) that holds `content`, durable and checked by SQLite.
+    """The same as `content_copy`, once SQLite has found the file's structure whole."""
+    with content_copy(content, folder, progress, prefix=prefix, known=known) as path:
+        if content.units:
+            with opened_copy(path) as connection:
+                content_check(connection, content.facts, progress.tick)
+        yield path
 
-    It is removed at the end; link it elsewhere to keep it. Raises SourceError, StorageError.
+
+@contextmanager
+def content_copy(
+    content: Content,
+    folder: Path | None,
+    progress: RestoreProgress,
+    *,
+    prefix: str,
+    known: Iterable[bytes] = (),
+) -> Iterator[Path]:
+    """A file in `folder` (or the system's) that holds `content`, durable.
+
+    For `known` see `Content.blocks`. The file is removed at the end; link it elsewhere to keep
+    it. Raises SourceError, StorageError.
     """
     path: str | None = None
     try:
         try:
             descriptor, path = tempfile.mkstemp(dir=folder, prefix=prefix)  # mode 0600
             with open(descriptor, "wb", buffering=0) as file:
-                _write(file.fileno(), content, progress)
+                _write(file.fileno(), content, known, progress)
         except OSError as error:
             raise _file_error(error) from error
-        if content.units:
-            # Immutable, so that SQLite leaves no -wal and -shm beside it.
-            with (
-                opened(Path(path), lock_wait=0, immutable=True) as connection,
-                sqlite_errors_translated(),
-            ):
-                quick_check(connection, progress.tick)
         yield Path(path)
     finally:
         if path is not None:
@@ -43,9 +59,22 @@ def checked_copy(
                 os.unlink(path)
 
 
-def _write(descriptor: int, content: Content, progress: RestoreProgress) -> None:
+@contextmanager
+def opened_copy(path: Path) -> Iterator[Connection]:
+    """A connection to a copy that is not empty. Raises SourceError."""
+    # Immutable, so that SQLite leaves no -wal and -shm beside it.
+    with (
+        opened(path, lock_wait=0, immutable=True) as connection,
+        sqlite_errors_translated(),
+    ):
+        yield connection
+
+
+def _write(
+    descriptor: int, content: Content, known: Iterable[bytes], progress: RestoreProgress
+) -> None:
     written = 0
-    for block in content.blocks():
+    for block in content.blocks(known):
         rest = memoryview(block)
         while rest:
             rest = rest[os.write(descriptor, rest) :]

@@ -9,13 +9,16 @@ from backups.errors import NotADatabase
 MAGIC = b"SQLite format 3\0"
 LOCK_BYTE = 1 << 30
 
+_PAGE_SIZE = slice(16, 18)  # 1 stands for 65536
 _FILE_FORMAT = slice(18, 20)  # 1 = rollback journal, 2 = WAL
 _RESERVED = 20
+_CHANGES = slice(24, 28)
 _PAGES = slice(28, 32)
 _FREELIST = slice(32, 40)
 _COOKIE = slice(40, 44)
 _LARGEST_ROOT = slice(52, 56)  # not 0 in auto-vacuum databases
 _ENCODING = slice(56, 60)
+_CHANGES_COUNTED = slice(92, 96)
 _TREE = 100  # where the schema table's page header begins
 
 
@@ -43,9 +46,20 @@ class Header:
         return self.page[_FILE_FORMAT] == b"\2\2"
 
     @property
+    def page_size(self) -> int:
+        """Bytes in a page."""
+        size = _number(self.page, _PAGE_SIZE)
+        return 65536 if size == 1 else size
+
+    @property
     def reserved(self) -> int:
         """Bytes at the end of each page that belong to an extension."""
         return self.page[_RESERVED]
+
+    @property
+    def layout(self) -> tuple[int, int]:
+        """How the file is divided: the page size, and the bytes reserved in each page."""
+        return self.page_size, self.reserved
 
     @property
     def encoding(self) -> int:
@@ -73,12 +87,28 @@ class Header:
         """This page as it must be written over the `live` one.
 
         The journal mode stays the live one, or open connections would work on by another
-        protocol than new ones. The page count is set, as it is not kept by old writers.
+        protocol than new ones. The page count is set, as it is not kept by old writers. The change
+        counter, from which SQLite counts on, stays the live one: counted on from the version's it
+        may come out as what a connection has seen, which then takes the pages that it remembers
+        for those that are there.
         """
         page = bytearray(self.page)
         page[_FILE_FORMAT] = live.page[_FILE_FORMAT]
+        page[_CHANGES] = live.page[_CHANGES]
         page[_PAGES] = pages.to_bytes(4, "big")
         page[_COOKIE] = cookie.to_bytes(4, "big")
+        return bytes(page)
+
+    def following(self, live: "Header") -> bytes:
+        """This page as a copy of the whole file must have it that is put in the `live` one's place.
+
+        The journal mode stays the live one, and the change counter goes on from there: by another
+        one an open connection could take what it remembers for what is there.
+        """
+        page = bytearray(self.page)
+        page[_FILE_FORMAT] = live.page[_FILE_FORMAT]
+        changes = (_number(live.page, _CHANGES) + 1) % COOKIES
+        page[_CHANGES] = page[_CHANGES_COUNTED] = changes.to_bytes(4, "big")
         return bytes(page)
 
     def emptied(self) -> bytes:

@@ -40,12 +40,32 @@ class FileMark:
         return f"file:{self.device}:{self.inode}"
 
 
-def parse_mark(text: str) -> CookieMark | FileMark:
+@dataclass(frozen=True)
+class LayoutMark:
+    """In place, with pages of another size: how they are divided, in bytes, and the cookie."""
+
+    page_size: int
+    reserved: int
+    cookie: int
+
+    def __str__(self) -> str:
+        return f"layout:{self.page_size}:{self.reserved}:{self.cookie}"
+
+    def is_reached(self, page_size: int, reserved: int, cookie: int) -> bool:
+        """Whether the live database is divided so, and its cookie as `CookieMark` wants it."""
+        return (page_size, reserved) == (self.page_size, self.reserved) and CookieMark(
+            self.cookie
+        ).is_reached(cookie)
+
+
+def parse_mark(text: str) -> CookieMark | FileMark | LayoutMark:
     """The mark in this text; raises ValueError."""
     kind, *numbers = text.split(":")
     match kind, [int(number) for number in numbers]:
         case "cookie", [cookie]:
             return CookieMark(cookie)
+        case "layout", [page_size, reserved, cookie]:
+            return LayoutMark(page_size, reserved, cookie)
         case "file", [device, inode]:
             return FileMark(device, inode)
     raise ValueError("not a mark of a SQLite restore")

@@ -39,12 +39,16 @@ class SqliteSnapshot:
         units: int,
         facts: dict[str, Any],
         chunks: Callable[[int], Iterator[bytes]],
+        source_state: str = "",
+        release: Callable[[], None] = lambda: None,
     ) -> None:
         self.unit_size = unit_size
         self.units = units
         self.size = unit_size * units
         self.facts = facts
         self.tools = {"sqlite": SQLITE_VERSION}
+        self.source_state = source_state
+        self.release = release
         self._chunks = chunks
 
     def blocks(self, block_size: int) -> Iterator[bytes]:
@@ -79,7 +83,13 @@ def sqlite_snapshot(
             facts = database_facts(connection, budget=budget)
 
         def snapshot_of(chunks: Callable[[int], Iterator[bytes]]) -> SqliteSnapshot:
-            return SqliteSnapshot(unit_size=page_size, units=pages, facts=facts, chunks=chunks)
+            return SqliteSnapshot(
+                unit_size=page_size,
+                units=pages,
+                facts=facts,
+                chunks=chunks,
+                release=connection.close,
+            )
 
         if wal:
             yield snapshot_of(lambda size: database_chunks(connection, page_size, size))

@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from backups.errors import ManifestUnreadable
 from backups.store.changes import Changes, first_to_join
+from backups.store.layers import Layer
 from backups.store.outline import Chain, Outline
 from backups.store.packs import Pack
 from backups.store.parent import Lent, Parent
@@ -33,8 +35,7 @@ class Source(Protocol):
 class _Pending:
     """A segment whose last frames are still on their way."""
 
-    def __init__(self, number: int, lent: Lent | None, changes: Changes, size: int) -> None:
-        self.number = number
+    def __init__(self, lent: Lent | None, changes: Changes, size: int) -> None:
         self.lent = lent
         self.changes = changes
         self.size = size
@@ -44,6 +45,7 @@ class Draft:
     """Takes a snapshot's blocks in, in order, and ends as an outline.
 
     Blocks and grains that the parent has are left where they lie, all others go into new packs.
+    Packs and layers are read back and compared when they are put; the outline is the caller's.
     """
 
     def __init__(
@@ -68,7 +70,6 @@ class Draft:
         self._pending: deque[_Pending] = deque()
         self._chains: list[Chain] = []
         self._packs: set[int] = set()
-        self.new_layers: list[tuple[int, Table]] = []
 
     @property
     def new_packs(self) -> Mapping[int, Pack]:
@@ -84,14 +85,13 @@ class Draft:
         """Take the next block in. Raises StorageError."""
         if self._block == self._shape.segment_blocks:
             self._end_segment()
-        block_id = self._fingerprints.block_id(block)
-        self._whole.update(block)
+        block_id = self._whole.update(block)
         if not (self._lent and self._lent.has(self._block, block_id, len(block))):
             self._add_different(block, block_id)
         self._block += 1
         self._segment_size += len(block)
 
-    def outline(self, source: Source) -> Table:
+    def outline(self, source: Source) -> tuple[Table, Outline]:
         """Put what is left, and the description of the whole. Raises StorageError."""
         if self._block:
             self._end_segment()
@@ -113,8 +113,8 @@ class Draft:
             next_pack=self._writer.next_number,
         )
         if self._parent and outline == lender:
-            return self._parent.manifest.outline
-        return self._tables.put(self._project_store.sealed_outline(outline))
+            return self._parent.manifest.outline, outline
+        return self._tables.put(self._project_store.sealed_outline(outline)), outline
 
     def abort(self) -> None:
         """Remove what was put. Raises StorageError."""
@@ -143,7 +143,7 @@ class Draft:
         return self._parent.lend(self._segment) if self._parent else None
 
     def _end_segment(self) -> None:
-        self._pending.append(_Pending(self._segment, self._lent, self._changes, self._segment_size))
+        self._pending.append(_Pending(self._lent, self._changes, self._segment_size))
         self._settle()
         self._segment += 1
         self._block = self._segment_size = 0
@@ -165,11 +165,15 @@ class Draft:
             first = first_to_join(segment.layer_grains)
             if first < len(chain):
                 layer = segment.layer(first, grains)
-            table = self._tables.put(self._project_store.sealed_layer(layer))
-            chain = (*chain[:first], table)
-            self.new_layers.append((pending.number, table))
+            chain = (*chain[:first], self._put_layer(layer))
         self._chains.append(chain)
         self._packs.update(frame.pack for frame in segment.frames_used(grains))
+
+    def _put_layer(self, layer: Layer) -> Table:
+        table = self._tables.put(self._project_store.sealed_layer(layer))
+        if self._project_store.read_layer(table, self._shape) != layer:
+            raise ManifestUnreadable("a table read back is not the one written")
+        return table
 
 
 def _rows(numbers: list[int]) -> Iterator[tuple[int, int]]:

@@ -41,6 +41,13 @@ class Fields:
             self._refuse(name)
         return found
 
+    def texts(self, name: str) -> list[str]:
+        """A list of texts."""
+        found = self._found.get(name)
+        if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+            self._refuse(name)
+        return found
+
     def real(self, name: str) -> float:
         """A number."""
         found = self._found.get(name)

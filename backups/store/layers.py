@@ -2,7 +2,8 @@
 
 A segment's layers, the oldest first, tell together where each of its grains lies and by which
 hashes it is known; what a later layer tells stands above what earlier ones told. The first has
-all of the segment's blocks. The object (see `tables`) is a record (see `records`) of format
+all of the segment's blocks, but not always all grains of them: those that later layers tell of in
+every version may be missing. The object (see `tables`) is a record (see `records`) of format
 "savepoint-layer", sealed with purpose "layer":
 
     blocks   the places in the segment, ascending, of the blocks that differ

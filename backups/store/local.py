@@ -80,8 +80,10 @@ class LocalStore(ObjectStore):
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
+        path = self._path(key)
         with _errors_translated(), suppress(FileNotFoundError, NotADirectoryError):
-            self._path(key).unlink()
+            path.unlink()
+            self._unsynced_folders.add(path.parent)
 
     def flush(self) -> None:
         """See `ObjectStore.flush`. Files were synced when put; their names are synced here."""
@@ -103,19 +105,17 @@ class LocalStore(ObjectStore):
                     os.unlink(probe)
 
     def remove_abandoned(self, prefix: str, *, grace: float) -> int:
-        """Remove what killed puts left under the folder `prefix`, if older than `grace` seconds.
-
-        Returns how many there were.
-        """
+        """See `ObjectStore.remove_abandoned`."""
         removed = 0
         before = time.time() - grace
         with _errors_translated():
             for folder, _, names in os.walk(self._path(prefix)):
                 for name in names:
                     path = os.path.join(folder, name)
-                    if _is_part(name) and os.stat(path).st_mtime < before:
-                        os.unlink(path)
-                        removed += 1
+                    with suppress(FileNotFoundError):  # its put has ended meanwhile
+                        if _is_part(name) and os.stat(path).st_mtime < before:
+                            os.unlink(path)
+                            removed += 1
         return removed
 
     def _path(self, key: str) -> Path:

@@ -12,12 +12,14 @@ class MemoryStore(ObjectStore):
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
         self._unflushed: set[str] = set()
+        self._deleted: dict[str, bytes] = {}  # since the last flush
 
     def put(self, key: str, data: bytes) -> None:
         """See `ObjectStore.put`."""
         if checked_key(key) not in self._objects:
             self._objects[key] = bytes(data)
             self._unflushed.add(key)
+            self._deleted.pop(key, None)
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """See `ObjectStore.get`."""
@@ -37,18 +39,22 @@ class MemoryStore(ObjectStore):
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
-        self._objects.pop(checked_key(key), None)
+        data = self._objects.pop(checked_key(key), None)
+        if data is not None and key not in self._unflushed:
+            self._deleted[key] = data
         self._unflushed.discard(key)
 
     def flush(self) -> None:
         """See `ObjectStore.flush`."""
         self._unflushed.clear()
+        self._deleted.clear()
 
     def lose_unflushed(self) -> None:
-        """What a power failure does."""
+        """What a power failure does: what was put is gone, what was deleted is there again."""
         for key in self._unflushed:
             del self._objects[key]
-        self._unflushed.clear()
+        self._objects |= self._deleted
+        self.flush()
 
     def _object(self, key: str) -> bytes:
         try:

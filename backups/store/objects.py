@@ -56,7 +56,15 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def flush(self) -> None:
-        """Return when all that this store object has put, or found there, is durable.
+        """Return when all that this store object has put, found there or deleted is durable.
 
-        When it raises, anything put since the last flush may be lost by a power failure.
+        When it raises, anything put since the last flush may be lost by a power failure, and
+        anything deleted may be there again.
         """
+
+    def remove_abandoned(self, prefix: str, *, grace: float) -> int:
+        """Remove what killed puts left under the folder `prefix`, if older than `grace` seconds.
+
+        Returns how many there were: none in a store in which nothing can be left.
+        """
+        return 0

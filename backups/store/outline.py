@@ -6,7 +6,7 @@ purpose "outline":
     unit, unit_size, units, size what units are; bytes in one; how many; bytes of the content
     facts                        what the database said of itself
     identifier_key               id of the master key that the keyed hashes derive from
-    content_hash                 32 bytes, over the whole content
+    content_hash                 32 bytes, over the whole content (see `seal`)
     block_size, grain            bytes in a block; bytes in what is stored of a changed block: a
                                  unit of the content, or the block where units are single bytes
     segment_blocks               how many blocks a segment has; the last segment may have fewer
@@ -20,7 +20,9 @@ purpose "outline":
                                  one for its parent
 
 `layer_lengths`, `pack_numbers` and `pack_lengths` are columns (see `records`). A pack keeps its
-number from parent to child, so layers can be shared by them; unrelated versions number their own.
+number from parent to child, so layers can be shared by them; unrelated versions number their own. A
+pack that is written in place of others of several versions gets a number above `next_pack` of all
+that are related.
 """
 
 from collections.abc import Mapping

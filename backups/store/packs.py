@@ -11,11 +11,15 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from backups.errors import StorageError
+from backups.errors import ObjectDamaged, StorageError
 from backups.store.objects import ObjectStore
 from backups.store.press import Press
 
 _FRAMES_AHEAD = 8
+# While one waits for the disk another is hashed and written. They are large: no more at a time.
+_PACKS_ON_THEIR_WAY = 2
+# Bytes of a pack that are read back at a time.
+_PART_SIZE = 1 << 22
 
 
 class Pack(NamedTuple):
@@ -49,7 +53,10 @@ def pack_key(gid: str, name: str) -> str:
 
 
 class PackWriter:
-    """Gathers pieces into frames, and frames into packs, which it puts into the store."""
+    """Gathers pieces into frames, and frames into packs, which it puts into the store.
+
+    Each pack is read back in the same thread while the next one is gathered.
+    """
 
     def __init__(
         self,
@@ -75,7 +82,7 @@ class PackWriter:
         self._sealed: list[bytes] = []
         self._sealed_length = 0
         self._closed = 0
-        self._putting: Future[None] | None = None
+        self._putting: deque[Future[Pack]] = deque()
         self._put_keys: list[str] = []
         self.packs: dict[int, Pack] = {}
         self.frames: list[Frame] = []
@@ -90,15 +97,21 @@ class PackWriter:
         self._raw_length += len(piece)
         return place
 
+    def end_frame(self) -> None:
+        """Let the next piece begin a frame: this one would not lie at a multiple of a grain."""
+        if self._raw:
+            self._close_frame()
+
     def finish(self) -> None:
-        """Put what is still gathered. `packs` and `frames` are complete then."""
+        """Put what is still gathered. `packs` and `frames` are complete then, and all packs were
+        read back. Raises StorageError."""
         if self._raw:
             self._close_frame()
         while self._begun:
             self._take_frame()
         if self._sealed:
             self._close_pack()
-        self._wait()
+        self._wait_for(all_but=0)
 
     @property
     def next_number(self) -> int:
@@ -108,8 +121,7 @@ class PackWriter:
     def abort(self) -> None:
         """Delete the packs that this writer has put. Goes on past a failure, then raises it."""
         failure: StorageError | None = None
-        if self._putting:
-            wait([self._putting])  # or it would put after the delete
+        wait(self._putting)  # or they would put after the delete
         for key in self._put_keys:
             try:
                 self._store.delete(key)
@@ -135,20 +147,34 @@ class PackWriter:
             self._close_pack()
 
     def _close_pack(self) -> None:
-        self._wait()  # never more than one on its way: they are large
-        number, data = self.next_number, b"".join(self._sealed)
+        self._wait_for(all_but=_PACKS_ON_THEIR_WAY - 1)
+        self._putting.append(self._press.send(self._put, self._sealed))
         self._closed += 1
         self._sealed, self._sealed_length = [], 0
-        self._putting = self._press.begin(lambda data: self._put(number, data), data)
 
-    def _put(self, number: int, data: bytes) -> None:
+    def _put(self, frames: list[bytes]) -> Pack:
+        data = b"".join(frames)
+        frames.clear()  # twice in memory for no longer than that takes
         name = blake3(data).hexdigest()
         key = pack_key(self._gid, name)
         self._put_keys.append(key)  # before the put, which may be broken off
         self._store.put(key, data)
-        self.packs[number] = Pack(name, len(data))
+        if self._read_back(key, len(data)) != name:
+            raise ObjectDamaged("a pack in the backup storage is not the one written")
+        return Pack(name, len(data))
 
-    def _wait(self) -> None:
-        if self._putting:
-            self._putting.result()
-            self._putting = None
+    def _read_back(self, key: str, length: int) -> str:
+        # The frames in it were opened and compared when they were made: as long as these are the
+        # same bytes, they give the same again.
+        found = blake3()
+        for offset in range(0, length, _PART_SIZE):
+            # The last to its end, which must not come later than it should.
+            wanted = _PART_SIZE if offset + _PART_SIZE < length else None
+            found.update(self._store.get(key, offset, wanted))
+        return found.hexdigest()
+
+    def _wait_for(self, *, all_but: int) -> None:
+        while len(self._putting) > all_but:
+            pack = self._putting[0].result()
+            self._putting.popleft()
+            self.packs[self._first_number + len(self.packs)] = pack

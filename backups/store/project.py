@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from blake3 import blake3
 
 from backups.errors import ManifestUnreadable, ObjectMissing
-from backups.store import layers, outline
+from backups.store import condemned, layers, outline
 from backups.store import manifest as manifests
+from backups.store.condemned import Condemned
 from backups.store.layers import Layer
 from backups.store.manifest import Manifest
 from backups.store.objects import ObjectStore
@@ -23,11 +24,16 @@ from backups.store.tables import Table, Tables, table_key
 BLOCK_SIZE = 1 << 16
 SEGMENT_BLOCKS = 1 << 12
 FRAME_SIZE = 1 << 18
-PACK_SIZE = 1 << 25
+PACK_SIZE = 1 << 24
 ZSTD_LEVEL = 1
 
 _GID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HASH_DIGITS = 32
+
+
+def is_gid(text: str) -> bool:
+    """Whether the keys of a project's objects can begin with this text."""
+    return _GID.fullmatch(text) is not None
 
 
 class ProjectStore:
@@ -47,7 +53,7 @@ class ProjectStore:
     ) -> None:
         """Sizes are bytes and hold for what is written; what is there keeps its own. `level` is
         zstd's. Raises ValueError for a gid that can't begin a key."""
-        if not _GID.fullmatch(gid):
+        if not is_gid(gid):
             raise ValueError("not a project gid")
         self.store = store
         self.gid = gid
@@ -86,11 +92,9 @@ class ProjectStore:
             first_number=first_number,
         )
 
-    def pack_reader(
-        self, press: Press, outline: Outline, *, whole: frozenset[int] = frozenset()
-    ) -> PackReader:
-        """A reader of a version's frames; for `whole` see `PackReader`."""
-        return PackReader(self.store, self.gid, press, outline.packs, whole=whole)
+    def pack_reader(self, press: Press, outline: Outline) -> PackReader:
+        """A reader of a version's frames."""
+        return PackReader(self.store, self.gid, press, outline.packs)
 
     def tables(self) -> Tables:
         """A writer of new tables."""
@@ -164,6 +168,10 @@ class ProjectStore:
         """The keys of all manifests there are, by version; also of versions never completed."""
         return self.store.list(self._manifests)
 
+    def is_manifest(self, key: str) -> bool:
+        """Whether the key is that of a manifest of the project."""
+        return key.startswith(self._manifests)
+
     def pack_keys(self) -> Iterator[str]:
         """The keys of all packs there are, referred to or not."""
         return self.store.list(f"{self.gid}/packs/")
@@ -171,6 +179,18 @@ class ProjectStore:
     def table_keys(self) -> Iterator[str]:
         """The keys of all tables there are, referred to or not."""
         return self.store.list(f"{self.gid}/tables/")
+
+    def condemned_keys(self) -> Iterator[str]:
+        """The keys of all records of what nothing needs, the oldest first."""
+        return self.store.list(condemned.prefix_of(self.gid))
+
+    def read_condemned(self, key: str) -> Condemned | None:
+        """See `condemned.read`. Raises StorageUnwritable."""
+        return condemned.read(self.store, self._seal, key)
+
+    def put_condemned(self, found: Condemned) -> str:
+        """Store a record of what nothing needs; returns its key. Raises StorageError."""
+        return condemned.put(self.store, self._seal, self.gid, found)
 
     @property
     def _manifests(self) -> str:

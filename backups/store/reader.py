@@ -7,9 +7,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import TypeVar
 
-from blake3 import blake3
-
-from backups.errors import ManifestUnreadable, ObjectDamaged
+from backups.errors import ManifestUnreadable
 from backups.store.objects import ObjectStore
 from backups.store.packs import Frame, Pack, Piece, pack_key
 from backups.store.press import Press
@@ -17,8 +15,6 @@ from backups.store.press import Press
 # Bytes of opened frames that are kept. A content that was changed at many places in many versions
 # is put together from a frame of each of them at a time: 256 at the usual size.
 KEPT_BYTES = 1 << 26
-# What was just written is read in the order of its frames.
-_KEPT_BYTES_WHOLE = 1 << 23
 _BLOCKS_AHEAD = 16
 
 Known = TypeVar("Known")
@@ -33,19 +29,13 @@ class PackReader:
         gid: str,
         press: Press,
         packs: Mapping[int, Pack],
-        *,
-        whole: frozenset[int] = frozenset(),
     ) -> None:
-        """`whole`: numbers of packs to be fetched as a whole and compared with their names."""
         self._store = store
         self._gid = gid
         self._press = press
         self._packs = packs
-        self._whole = whole
-        self._whole_pack: tuple[int, bytes] = (-1, b"")
         self._opened: OrderedDict[Frame, Future[bytes]] = OrderedDict()
         self._kept_bytes = 0
-        self._most_bytes = _KEPT_BYTES_WHOLE if whole else KEPT_BYTES
 
     def frame(self, frame: Frame) -> bytes:
         """What the frame holds.
@@ -65,7 +55,7 @@ class PackReader:
             lambda given: self._press.opened(given, raw_length), sealed
         )
         self._kept_bytes += raw_length
-        while self._kept_bytes > self._most_bytes and len(self._opened) > 1:
+        while self._kept_bytes > KEPT_BYTES and len(self._opened) > 1:
             dropped, future = self._opened.popitem(last=False)
             future.cancel()
             self._kept_bytes -= dropped.raw_length
@@ -74,16 +64,7 @@ class PackReader:
         pack = self._packs.get(frame.pack)
         if pack is None or frame.offset + frame.length > pack.length:
             raise ManifestUnreadable("the version names a frame that is in none of its packs")
-        key = pack_key(self._gid, pack.name)
-        if frame.pack not in self._whole:
-            return self._store.get(key, frame.offset, frame.length)
-        if self._whole_pack[0] != frame.pack:
-            self._whole_pack = (-1, b"")  # never two in memory
-            data = self._store.get(key)
-            if len(data) != pack.length or blake3(data).hexdigest() != pack.name:
-                raise ObjectDamaged("a pack in the backup storage is not the one written")
-            self._whole_pack = (frame.pack, data)
-        return self._whole_pack[1][frame.offset : frame.offset + frame.length]
+        return self._store.get(pack_key(self._gid, pack.name), frame.offset, frame.length)
 
 
 def assembled(

@@ -6,6 +6,13 @@ purpose and the project's gid, so that no object passes for one of another proje
 
 All keys of a project are derived from a master key and the gid by BLAKE3's derive_key mode. The
 id of a master key is derived from it as well, so that a key needs no further configuration.
+
+Contents are known by three keyed hashes:
+
+    block digest  keyed BLAKE3 of a block, 32 bytes; the block's id is its first 16
+    content hash  keyed BLAKE3 of the digests of all blocks of a content, in order, joined
+    mark          of a grain: the first 8 bytes of the tag that AES-256-GCM gives for no plaintext,
+                  a nonce of 12 zero bytes and the grain as authenticated data
 """
 
 import base64
@@ -14,7 +21,6 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from typing import Protocol
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
@@ -33,6 +39,7 @@ _MAGIC = b"SVPT"
 _FORMAT = b"\1"
 _HEADER_SIZE = len(_MAGIC) + len(_FORMAT) + KEY_ID_SIZE
 _NONCE_SIZE = 12
+_MARK_NONCE = bytes(_NONCE_SIZE)
 _KEY_ID_CONTEXT = "savepoint 2026 v1 id of a master key"
 _SEALING_CONTEXT = "savepoint 2026 v1 sealing key of a project"
 _BLOCK_CONTEXT = "savepoint 2026 v1 block identifier key of a project"
@@ -107,14 +114,26 @@ class Keyring:
             ) from None
 
 
-class ContentHasher(Protocol):
-    """A running hash of a whole content."""
+class ContentHasher:
+    """The hash of a whole content, from the digests of its blocks: no byte is hashed twice."""
 
-    def update(self, data: bytes, /) -> object:
-        """Take more of the content in."""
+    def __init__(self, block_key: bytes, content_key: bytes) -> None:
+        self._block_key = block_key
+        self._whole = blake3(key=content_key)
+
+    def update(self, block: bytes | memoryview) -> bytes:
+        """Take the content's next block in, as a whole; returns the block's id."""
+        digest = blake3(block, key=self._block_key).digest()
+        self.add(digest)
+        return digest[:BLOCK_ID_SIZE]
+
+    def add(self, digest: bytes) -> None:
+        """Take the content's next block in by its digest."""
+        self._whole.update(digest)
 
     def digest(self) -> bytes:
         """The 32 bytes of what was taken in so far."""
+        return self._whole.digest()
 
 
 class Fingerprints:
@@ -130,30 +149,37 @@ class Fingerprints:
         material = keyring.master(key_id) + gid.encode()
         self.key_id = key_id
         self._block_key = _derived(_BLOCK_CONTEXT, material)
-        self._mark_key = _derived(_MARK_CONTEXT, material)
         self._content_key = _derived(_CONTENT_CONTEXT, material)
+        self._marker = AESGCM(_derived(_MARK_CONTEXT, material))
 
     def block_id(self, block: bytes | memoryview) -> bytes:
         """The 16 bytes that stand for a block."""
         return blake3(block, key=self._block_key).digest(length=BLOCK_ID_SIZE)
 
+    def block_digest(self, block: bytes | memoryview) -> bytes:
+        """The 32 bytes of a block that a content's hash is made of; they begin with its id."""
+        return blake3(block, key=self._block_key).digest()
+
     def marks(self, block: bytes | memoryview, grain: int) -> bytes:
         """The 8 bytes for each `grain` bytes of a block, joined.
 
-        A mark is only ever compared with the one at the same place in another version: two
-        different units pass for the same once in 2^64 comparisons.
+        A mark is only ever compared with the one at the same place in another version. Under a
+        key that nobody knows, GCM's polynomial gives two grains of n times 16 bytes the same mark
+        with a chance of at most (n + 1) / 2^64, whatever they hold: about 2^-56 for 4096 bytes. It
+        takes half the time of a hash that resists those who know the key too. That its nonce is
+        always the same does no harm as long as marks are kept sealed.
         """
-        key, view = self._mark_key, memoryview(block)
+        tag, view = self._marker.encrypt, memoryview(block)
         return b"".join(
             [
-                blake3(view[start : start + grain], key=key).digest(length=MARK_SIZE)
-                for start in range(0, len(block), grain)
+                tag(_MARK_NONCE, b"", view[start : start + grain])[:MARK_SIZE]
+                for start in range(0, len(view), grain)
             ]
         )
 
     def content_hasher(self) -> ContentHasher:
-        """A new hash of a whole content."""
-        return blake3(key=self._content_key)
+        """A new hash of a whole content, to be fed block by block."""
+        return ContentHasher(self._block_key, self._content_key)
 
 
 class Seal:
@@ -180,10 +206,9 @@ class Seal:
             raise ObjectDamaged("an object in the backup storage has an unknown format")
         nonce = sealed[_HEADER_SIZE : _HEADER_SIZE + _NONCE_SIZE]
         cipher = self._cipher_of(header[5:])
+        rest = memoryview(sealed)[_HEADER_SIZE + _NONCE_SIZE :]
         try:
-            return cipher.decrypt(
-                nonce, sealed[_HEADER_SIZE + _NONCE_SIZE :], self._bound(header, purpose)
-            )
+            return cipher.decrypt(nonce, rest, self._bound(header, purpose))
         except InvalidTag:
             raise ObjectDamaged("an object in the backup storage is damaged") from None
 

@@ -10,9 +10,19 @@ from backups.store.packs import Frame
 from backups.store.seal import BLOCK_ID_SIZE, MARK_SIZE
 from backups.store.shape import Shape
 
-_NOWHERE = (1 << 64) - 1
+NOWHERE = (1 << 64) - 1
 _SLOT_BITS = 32
 _SLOT = (1 << _SLOT_BITS) - 1
+
+
+def place_of(frame: int, slot: int) -> int:
+    """Where a grain lies, as one number: its frame's place in a list, and the slot in the frame."""
+    return frame << _SLOT_BITS | slot
+
+
+def frame_and_slot(place: int) -> tuple[int, int]:
+    """What `place_of` was given."""
+    return place >> _SLOT_BITS, place & _SLOT
 
 
 class Segment:
@@ -26,7 +36,7 @@ class Segment:
         blocks, grains = shape.segment_blocks, shape.segment_blocks * shape.grains
         self._ids = bytearray(blocks * BLOCK_ID_SIZE)
         self._marks = bytearray(grains * MARK_SIZE if shape.marked else 0)
-        self._places = array("Q", [_NOWHERE]) * grains
+        self._places = array("Q", [NOWHERE]) * grains
         # From which layer on, counted from 1, a block and a grain are what they are.
         self._block_depths = bytearray(blocks)
         self._grain_depths = bytearray(grains)
@@ -71,9 +81,25 @@ class Segment:
         first = block * self._shape.grains
         return runs_in(self._places[first + start : first + end])
 
+    def used(self, count: int) -> Iterator[Run]:
+        """Where the first `count` grains lie, in their order."""
+        return runs_in(self._places[:count])
+
+    def agrees(self, other: "Segment", count: int) -> bool:
+        """Whether both tell the same of the first `count` grains and their blocks, each by a layer
+        at the same place, wherever the grains lie."""
+        ids = -(-count // self._shape.grains) * BLOCK_ID_SIZE
+        marks = count * MARK_SIZE
+        return (
+            self._shape == other._shape
+            and self._ids[:ids] == other._ids[:ids]
+            and self._marks[:marks] == other._marks[:marks]
+            and self._grain_depths[:count] == other._grain_depths[:count]
+        )
+
     def check_whole(self, count: int) -> None:
         """Raise ManifestUnreadable unless each of the first `count` grains is somewhere."""
-        if _NOWHERE in self._places[:count]:
+        if NOWHERE in self._places[:count]:
             raise ManifestUnreadable("the version's layers do not tell of all its content")
 
     def frames_used(self, count: int) -> list[Frame]:

@@ -161,7 +161,17 @@ VERSION_DETAILS = named(
             "duration": {"type": ["number", "null"], "minimum": 0, "examples": [0.8]},
             "state": choice(Backup.State.COMPLETE),
             "purpose": choice(*Backup.Purpose.values),
-            "verified_on": {"type": ["number", "null"], "examples": [None]},
+            "checked_on": {
+                "type": ["number", "null"],
+                "examples": [None],
+                "description": "When its last verification began.",
+            },
+            "verified_on": {
+                "type": ["number", "null"],
+                "examples": [None],
+                "description": "The same, if that found it whole.",
+            },
+            "damage": text("", description="What that found damaged; else empty."),
             "facts": anything(
                 {"journal_mode": "wal", "encoding": "UTF-8", "tables": {"products": 4000}},
                 description="What the database said of itself.",
@@ -172,7 +182,7 @@ VERSION_DETAILS = named(
 
 PROCESS_INFO = record(
     {
-        "process": choice("backup", "restore", "purge"),
+        "process": choice("backup", "restore", "purge", "verify", "clone"),
         "reason": text("the project's database does not exist"),
     }
 )
@@ -186,7 +196,7 @@ JOB_ERROR = named(
             "info": PROCESS_INFO,
         },
         description="Why the job failed. A backup that failed is not listed; a restore that"
-        " failed has changed nothing.",
+        " failed has changed nothing; a verification also fails when it finds damage.",
     ),
 )
 

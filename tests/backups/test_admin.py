@@ -240,10 +240,13 @@ def test_a_restore_is_confirmed_first_and_then_asked_for(project: Project) -> No
     seen = text(client.get(restore_at(backup)))
     assert all(fact in seen for fact in ("One", "SQLite, managed", "Backup 1", "4,096,000 bytes"))
     assert restores() == 0
-    response = client.post(restore_at(backup), follow=True)
+    assert '<input type="checkbox" name="safety" checked>' in seen
+    response = client.post(restore_at(backup), {"safety": "on"}, follow=True)
     job = Job.objects.get(kind="restore_project")
-    assert (job.arguments, job.requested_by) == ({"version": 1}, user)
+    assert (job.arguments, job.requested_by) == ({"version": 1, "safety": True}, user)
     assert reverse("admin:jobs_job_change", args=[job.pk]) in messages(response)
+    client.post(restore_at(backup), follow=True)
+    assert Job.objects.filter(kind="restore_project", arguments__safety=False).count() == 1
 
 
 @pytest.mark.parametrize("make", [pending, failed, deleted])

@@ -92,7 +92,7 @@ def test_a_killed_backup_leaves_all_versions_and_the_next_one_works(
     last = version_of(tmp_path, 4, first)
     assert path.read_bytes() == content
     assert_restorable(tmp_path, last, content)
-    project_in(tmp_path).store.remove_abandoned("g", grace=0)  # type: ignore[attr-defined]
+    project_in(tmp_path).store.remove_abandoned("g", grace=0)
     assert list((tmp_path / "store").rglob("*.part")) == []
 
 

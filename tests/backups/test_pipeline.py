@@ -464,7 +464,7 @@ def test_progress_never_rises_and_ends_at_0_after_the_read_back() -> None:
     remaining = [step[1] for step in seen]
     assert {total for total, _ in seen} == {200}
     assert remaining == sorted(remaining, reverse=True)
-    assert remaining[-2:] == [1, 0] and len(seen) >= 100
+    assert remaining[-2:] == [1, 0] and len(seen) == 800 // BLOCK + 1
     assert reads_at_end == [store.reads]
 
     seen.clear()
@@ -568,7 +568,7 @@ def test_whatever_progress_raises_is_passed_on_with_nothing_kept() -> None:
             finished = True
         except Stop:
             assert objects(store) == {}
-    assert steps > 60
+    assert steps == 600 // BLOCK + 3  # one more block, cut short; the end; and none left
 
 
 def test_a_failing_clean_up_does_not_hide_why_it_was_needed(
@@ -583,25 +583,6 @@ def test_a_failing_clean_up_does_not_hide_why_it_was_needed(
     with pytest.raises(StorageFull):
         version_of(project_of(store), random_bytes(3000))
     assert "could not be removed" in caplog.text
-
-
-def test_a_store_that_keeps_other_bytes_is_found_out_by_the_read_back() -> None:
-    class Forgetful(MemoryStore):
-        def __init__(self, part: str) -> None:
-            super().__init__()
-            self.part = part
-
-        def put(self, key: str, data: bytes) -> None:
-            damaged = bytearray(data)
-            if self.part in key:
-                damaged[len(data) // 2] ^= 4
-            super().put(key, bytes(damaged))
-
-    for part in ("/packs/", "/tables/", "/manifests/"):
-        store = Forgetful(part)
-        with pytest.raises((ObjectDamaged, ManifestUnreadable)):
-            version_of(project_of(store), random_bytes(3000))
-        assert objects(store) == {}
 
 
 def test_a_source_that_fails_half_way_keeps_nothing() -> None:

@@ -15,6 +15,11 @@ def test_the_defaults_are_sound() -> None:
     assert ids() == []
 
 
+def test_there_need_be_no_time_of_grace(settings: Any) -> None:
+    settings.SWEEP_GRACE_SECONDS = 0.0
+    assert ids() == []
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
@@ -23,6 +28,9 @@ def test_the_defaults_are_sound() -> None:
         ("Q_CLUSTER", {"timeout": 60, "retry": 60, "ack_failures": True}, "jobs.E003"),
         ("WORKERS", 0, "jobs.E004"),
         ("REAPER_SECONDS", 0.0, "jobs.E005"),
+        ("SWEEP_SECONDS", 0.0, "jobs.E005"),
+        ("SWEEP_GRACE_SECONDS", -1.0, "jobs.E005"),
+        ("HOUSEKEEPING", ["backups.sweeps.nothing"], "jobs.E006"),
         ("TOKEN_LIFETIME", timedelta(0), "projects.E001"),
         ("STORE_KEYS", "too short", "backups.E001"),
         ("ADDRESS_KEYS", ["too short"], "backups.E002"),

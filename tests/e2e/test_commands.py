@@ -51,12 +51,42 @@ def test_a_backup_and_a_restore_by_commands_bring_the_database_back(service: Ser
 
     listed = json.loads(run(service.environment, "versions", gid, "--json"))
     assert listed["project"] == gid
-    (version,) = listed["versions"]
+    kept, version = listed["versions"]
+    assert (kept["version"], kept["purpose"], kept["created_by"]) == (2, "safety", "Savepoint")
     assert (version["version"], version["name"], version["created_by"]) == (1, "before", "a script")
     assert (version["timestamp"], version["state"]) == (told["last_backed_up"], "complete")
     assert version["size"] == database.stat().st_size
     assert [job["job"] for job in jobs_of(service, gid)] == ["restore_project", "backup_project"]
     assert jobs_of(service, gid)[1]["job.token"] == told["job.token"]
+    table = run(service.environment, "versions", gid)
+    assert "Before restoring version 1" in table and "before a restore" in table
+
+
+def test_a_restore_is_undone_and_its_undoing_too(service: Service) -> None:
+    gid, database = service.add_project(name="Undone")
+    undo = ("undo", "Undone", "--yes", "--wait")
+    refused = attempt(service.environment, *undo)
+    assert refused.returncode == 1
+    assert "no version was kept before a restore" in refused.stderr
+    before = content_of(database)
+    run(service.environment, "backup", gid, "--wait")
+    execute(database, "DELETE FROM products")
+    emptied = content_of(database)
+    run(service.environment, "restore", gid, "1", "--yes", "--wait")
+    assert content_of(database) == before
+    assert run(service.environment, *undo).splitlines()[-1] == "version 2 is restored"
+    assert content_of(database) == emptied
+    assert run(service.environment, *undo).splitlines()[-1] == "version 3 is restored"
+    assert content_of(database) == before
+    run(service.environment, *undo, "--no-safety")
+    assert content_of(database) == emptied
+    listed = json.loads(run(service.environment, "versions", gid, "--json"))["versions"]
+    assert [(one["version"], one["purpose"]) for one in listed] == [
+        (4, "safety"),
+        (3, "safety"),
+        (2, "safety"),
+        (1, "asked_for"),
+    ]
 
 
 def test_without_wait_the_version_and_its_job_are_told_at_once(

@@ -104,6 +104,8 @@ TABLE = {
     "api/p/<str:gid>/backups/update": Row(
         lambda a: {"version": a.target.version, "name": "an intruder's"}
     ),
+    "api/p/<str:gid>/backups/verify": Row(lambda a: {"version": a.target.version}),
+    "api/p/<str:gid>/backups/clone": Row(lambda a: {"version": a.target.version}),
     "api/p/<str:gid>/backups/delete": Row(lambda a: {"version": a.target.version}),
 }
 

@@ -122,6 +122,10 @@ def test_its_whole_life(home: Home) -> None:
     assert content_of(database) == first_content
     home.go_back(second)
     assert content_of(database) == second_content
+    # Each restore has kept what was there as a version like all others.
+    kept = [backup["version"] for backup in project.versions if backup["version"] > second]
+    assert [project.get_backup(version)["created_by"] for version in kept] == ["Savepoint"] * 2
+    project.delete_backups(versions=kept)
     assert [backup["version"] for backup in project.versions] == [second, first]
 
     # One deleted, then several; what is left still works.

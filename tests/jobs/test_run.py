@@ -18,7 +18,8 @@ from backups.demo.catalogue import write_catalogue
 from backups.models import Backup
 from backups.removal import delete_project, purge_project
 from backups.services import create_backup, restore_backup
-from backups.tasks import backup_project, restore_project
+from backups.tasks.backup import backup_project
+from backups.tasks.restore import restore_project
 from jobs import bell, lease, lifecycle
 from jobs.errors import Cancelled, Draining, LeaseLost
 from jobs.heartbeat import Heartbeat

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from backups.management.base import BackupsCommand
 from backups.remote import command as remote
 from backups.services import create_backup
-from backups.views import CreateParameters
+from backups.views.versions import CreateParameters
 from jobs.events import latest_cursor
 from jobs.follower import JobNews
 from jobs.waiting import Asked, Exit, conclude, deadline_after

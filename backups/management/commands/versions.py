@@ -8,7 +8,7 @@ from backups.models import Backup
 from projects.management.base import iso, table
 from projects.management.lookup import PROJECT_HELP, find_project
 
-TITLES = ("VERSION", "NAME", "CREATED BY", "TIME", "SIZE", "STORED")
+TITLES = ("VERSION", "NAME", "CREATED BY", "TIME", "SIZE", "STORED", "PURPOSE", "VERIFIED")
 
 
 class Command(BackupsCommand):
@@ -43,4 +43,6 @@ def _row(backup: Backup) -> tuple[object, ...]:
         iso(backup.created_on),
         "-" if backup.size is None else backup.size,
         "-" if backup.stored is None else backup.stored,
+        backup.get_purpose_display(),
+        f"damaged: {backup.damage}" if backup.damage else iso(backup.verified_on),
     )

@@ -2,7 +2,7 @@
 
 from rest_framework.views import APIView
 
-from backups import views
+from backups.views import clones, verification, versions
 from config.openapi.call import Call
 from config.openapi.entities import (
     PROJECT,
@@ -26,7 +26,7 @@ NAME: dict[str, Shape] = {
 }
 
 CALLS: dict[type[APIView], Call] = {
-    views.CreateView: Call(
+    versions.CreateView: Call(
         TAG,
         "Make a version",
         record(
@@ -38,7 +38,7 @@ CALLS: dict[type[APIView], Call] = {
             }
         ),
         PROJECTS,
-        takes=views.CreateParameters,
+        takes=versions.CreateParameters,
         body={"created_by": "pipeline", "name": "before the import"},
         notes=NAME | {"created_by": {"description": "Groups backups. Not blank."}},
         fails=(INVALID_NAME, not_started("backup")),
@@ -47,7 +47,7 @@ CALLS: dict[type[APIView], Call] = {
         " `job.token` in the event log. The version is in `data` here already, in other answers"
         " once its job has ended well.",
     ),
-    views.RestoreView: Call(
+    versions.RestoreView: Call(
         TAG,
         "Go back to a version",
         record(
@@ -58,24 +58,65 @@ CALLS: dict[type[APIView], Call] = {
                 "job.token": TOKEN,
             }
         ),
-        takes=views.VersionParameters,
+        takes=versions.RestoreParameters,
         body={"version": VERSION},
+        notes={
+            "safety": {
+                "description": "Whether what the database holds now is kept as a version of its own"
+                " first; without it as the setting SAFETY_VERSIONS says, which is true if nothing"
+                " else was set."
+            }
+        },
         fails=(VERSION_UNKNOWN, not_started("restore")),
         repeatable=True,
-        description="For members. Answers as soon as the job is safely recorded.",
+        description="For members. Answers as soon as the job is safely recorded. The job first"
+        " lists what the database holds as a version with purpose `safety`, at the very moment"
+        " from which on nobody else writes; to restore that version undoes the restore. If it can't"
+        " be stored, nothing is changed.",
     ),
-    views.UpdateView: Call(
+    verification.VerifyView: Call(
+        TAG,
+        "Find out whether a version is whole",
+        record({"project": PROJECT, "version": version(), "job.token": TOKEN}),
+        takes=versions.VersionParameters,
+        body={"version": VERSION},
+        fails=(VERSION_UNKNOWN, not_started("verify")),
+        repeatable=True,
+        description="For members. A job reads, hashes and opens all that is stored of it, puts it"
+        " together aside and checks what comes out. Damage is told by the job's `info.error`, and"
+        " by `damage` in the version's details until another verification finds the version whole.",
+    ),
+    clones.CloneView: Call(
+        TAG,
+        "Put a version into a new project",
+        record({"project": PROJECT, "version": version(), "job.token": TOKEN}),
+        PROJECTS,
+        takes=clones.CloneParameters,
+        body={"version": VERSION, "name": "Catalogue, to try things out"},
+        notes={
+            "name": {
+                "description": "The new project's, at most 200 characters; else that of this"
+                " project with the version."
+            }
+        },
+        fails=(VERSION_UNKNOWN, INVALID_NAME, not_started("clone")),
+        repeatable=True,
+        description="For members who are persons. The caller owns the new project, which `result`"
+        " and `data` tell of; its database is there at once, and empty until the job has ended"
+        " well. The job is the new project's.",
+    ),
+    versions.UpdateView: Call(
         TAG,
         "Rename a version",
         NAMED,
         PROJECTS,
-        takes=views.UpdateParameters,
+        takes=versions.UpdateParameters,
         body={"version": VERSION, "name": "before the import, checked"},
         notes=NAME,
         fails=(VERSION_UNKNOWN, INVALID_NAME),
         description="For members.",
     ),
-    views.GetView: Call(
+    versions.GetView: Call(
         TAG,
         "What is known of versions",
         record(
@@ -87,17 +128,17 @@ CALLS: dict[type[APIView], Call] = {
                 ),
             }
         ),
-        takes=views.GetParameters,
+        takes=versions.GetParameters,
         body={"page.size": 1},
         fails=(VERSION_UNKNOWN,),
         description="All of them, the newest first and in pages, or those that are named.",
     ),
-    views.DeleteView: Call(
+    versions.DeleteView: Call(
         TAG,
         "Delete versions",
         record({"project": PROJECT}),
         PROJECTS,
-        takes=views.DeleteParameters,
+        takes=versions.DeleteParameters,
         body={"versions": [1, VERSION]},
         one_of=("version", "versions"),
         repeatable=True,

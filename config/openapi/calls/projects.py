@@ -2,7 +2,7 @@
 
 from rest_framework.views import APIView
 
-from backups import project_views
+from backups.views import projects as project_views
 from config.openapi.call import Call
 from config.openapi.entities import (
     MEMBERSHIPS,

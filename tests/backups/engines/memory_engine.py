@@ -1,11 +1,12 @@
 """A database that is only some bytes, to test what is made of an engine's blocks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from backups.engines.blocks import recut
-from backups.engines.interface import Content, Progress
+from backups.engines.interface import Content, Progress, Snapshot
+from backups.errors import DatabaseDamaged
 
 
 class BytesSnapshot:
@@ -14,6 +15,7 @@ class BytesSnapshot:
     engine = "memory"
     unit = "pieces"
     unit_size = 4
+    source_state = ""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -24,6 +26,9 @@ class BytesSnapshot:
 
     def blocks(self, block_size: int) -> Iterator[bytes]:
         return recut([self._data], block_size)
+
+    def release(self) -> None:
+        return
 
 
 class MemoryEngine:
@@ -39,10 +44,26 @@ class MemoryEngine:
         yield BytesSnapshot(self.data)
 
     def restore(
-        self, content: Content, *, before_commit: Callable[[str], None], progress: Progress
+        self,
+        content: Content,
+        *,
+        keep: Callable[[Snapshot], None] | None = None,
+        before_commit: Callable[[str], None],
+        progress: Progress,
     ) -> None:
+        if keep is not None:
+            keep(BytesSnapshot(self.data))
         data = b"".join(content.blocks())
         assert len(data) == content.size == content.units * content.unit_size
         progress(content.units, 0)
         before_commit("memory")
         self.data = data
+
+    def examine(self, content: Content, *, facts: Mapping[str, Any], progress: Progress) -> None:
+        length = 0
+        for block in content.blocks():
+            length += len(block)
+            progress(content.units, max(1, content.units - length // content.unit_size))
+        if length != facts["length"]:
+            raise DatabaseDamaged(f"the content has {length} bytes, not {facts['length']}")
+        progress(content.units, 0)

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -161,24 +161,38 @@ def comparable(pages: Sequence[bytes]) -> list[bytes]:
 class PagesContent:
     """A content made of pages, as a restore is given it."""
 
-    def __init__(self, pages: Sequence[bytes], *, unit_size: int | None = None) -> None:
+    def __init__(
+        self,
+        pages: Sequence[bytes],
+        *,
+        unit_size: int | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         self.unit_size = unit_size or (len(pages[0]) if pages else 4096)
         self.units = len(pages)
         self.size = self.units * self.unit_size
+        # Three pages at a time, so that they fit nothing.
+        self.block_size = 3 * self.unit_size
+        self.facts = facts or {}
+        self.read = 0
         self._pages = list(pages)
 
-    def blocks(self) -> Iterator[bytes]:
-        """Three pages at a time, so that they fit nothing."""
+    def blocks(self, known: Iterable[bytes] = ()) -> Iterator[bytes]:
+        """Counts in `read` the blocks that were not known."""
+        pieces = iter(known)
         for start in range(0, len(self._pages), 3):
-            yield b"".join(self._pages[start : start + 3])
+            block = b"".join(self._pages[start : start + 3])
+            held = next(pieces, None)
+            self.read += held != block
+            yield held if held == block else block
 
 
 class DamagedAtTheEnd(PagesContent):
     """All blocks are handed out before it shows that the whole is not what it should be."""
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self, known: Iterable[bytes] = ()) -> Iterator[bytes]:
         """Raises ObjectDamaged after the last."""
-        yield from super().blocks()
+        yield from super().blocks(known)
         raise ObjectDamaged("damaged")
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backups.engines import sqlite_restore
+from backups.engines import sqlite_pages
+from backups.engines.interface import Snapshot
 from backups.engines.sqlite import SqliteEngine
 from backups.errors import (
     BackupsError,
@@ -15,7 +16,6 @@ from backups.errors import (
     EncodingDiffers,
     NotADatabase,
     ObjectDamaged,
-    PageSizeDiffers,
 )
 
 from .sqlite_files import (
@@ -51,11 +51,12 @@ def restore(
     content: PagesContent,
     *,
     lock_wait: float = 10,
+    keep: Callable[[Snapshot], None] | None = None,
     before_commit: Callable[[str], None] = ignore,
     progress: Callable[[int, int], None] = ignore,
 ) -> None:
     engine = SqliteEngine(path, lock_wait=lock_wait, scratch=path.parent)
-    engine.restore(content, before_commit=before_commit, progress=progress)
+    engine.restore(content, keep=keep, before_commit=before_commit, progress=progress)
 
 
 def version_of(folder: Path, *statements: str) -> list[bytes]:
@@ -138,28 +139,6 @@ def test_another_encoding_is_taken_only_where_nothing_lives(tmp_path: Path) -> N
     assert pages_of(other) == before
 
 
-@pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_another_page_size_is_refused(tmp_path: Path, mode: str) -> None:
-    path = tmp_path / "a.db"
-    make_database(path, *SMALL, f"PRAGMA journal_mode = {mode}")
-    before = pages_of(path)
-    with pytest.raises(PageSizeDiffers) as caught:
-        restore(path, PagesContent(version_of(tmp_path, "PRAGMA page_size = 8192", *LARGE)))
-    assert "8192" in caught.value.reason and "4096" in caught.value.reason
-    assert pages_of(path) == before
-
-
-def test_other_reserved_bytes_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    make_database(path, *SMALL)
-    pages = version_of(tmp_path, *SMALL)
-    first = bytearray(pages[0])
-    first[20] = 8
-    with pytest.raises(PageSizeDiffers, match="reserves 8"):
-        restore(path, PagesContent([bytes(first), *pages[1:]]))
-    assert rows_of(path, "SELECT x FROM small") == [(1,)]
-
-
 def test_a_reader_sees_the_old_then_the_new_and_a_writer_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     make_database(path, "PRAGMA journal_mode = wal", *LARGE)
@@ -196,6 +175,23 @@ def test_an_open_connection_never_uses_the_old_schema_on_the_new_pages(
         restore(path, PagesContent(pages))
         assert "no such table" in client.answer("INSERT INTO a1 VALUES ('stray')")["error"]
         assert client.rows("SELECT x FROM b1") == [["kept"]]
+
+
+@pytest.mark.parametrize("mode", JOURNAL_MODES)
+@pytest.mark.parametrize("commits", [1, 2, 3])
+def test_a_connection_that_committed_last_does_not_go_on_with_the_pages_that_it_remembers(
+    tmp_path: Path, mode: str, commits: int
+) -> None:
+    path = tmp_path / "a.db"
+    make_database(path, f"PRAGMA journal_mode = {mode}", "CREATE TABLE t(x)")
+    make_database(path, "INSERT INTO t VALUES (0)")
+    pages = pages_of(path)
+    with Client(path) as client:
+        for _ in range(commits):
+            client.rows("UPDATE t SET x = x + 1")
+        restore(path, PagesContent(pages))
+        client.rows("UPDATE t SET x = x + 1")
+        assert client.rows("SELECT x FROM t") == [[1]]
 
 
 def test_the_schema_cookie_wraps_around(tmp_path: Path) -> None:
@@ -325,12 +321,12 @@ def test_pages_that_were_not_kept_as_written_are_noticed(
     path = tmp_path / "a.db"
     make_database(path, *SMALL)
     pages = version_of(tmp_path, *LARGE)
-    write = sqlite_restore._LivePages._write
+    write = sqlite_pages.LivePages._write
 
-    def forget_one(self: sqlite_restore._LivePages, number: int, page: bytes) -> None:
+    def forget_one(self: sqlite_pages.LivePages, number: int, page: bytes) -> None:
         write(self, number, bytes(4096) if number == 7 else page)
 
-    monkeypatch.setattr(sqlite_restore._LivePages, "_write", forget_one)
+    monkeypatch.setattr(sqlite_pages.LivePages, "_write", forget_one)
     with pytest.raises(DatabaseDamaged, match="read back"):
         restore(path, PagesContent(pages))
     assert rows_of(path, "SELECT x FROM small") == [(1,)]

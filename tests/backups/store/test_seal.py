@@ -3,6 +3,8 @@
 import base64
 
 import pytest
+from blake3 import blake3
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from backups.errors import KeyUnknown, ObjectDamaged
 from backups.store.seal import SEAL_OVERHEAD, Fingerprints, Keyring, Seal, key_id_of, parse_key
@@ -105,10 +107,61 @@ def test_hashes_differ_by_project_key_and_use() -> None:
         Keyring.of(OLD, NEW), "g", new
     ).block_id(b"x")
     made = [Fingerprints(keyring, gid, key) for gid, key in (("g", new), ("h", new), ("g", old))]
-    hashes = {one.block_id(b"x") for one in made}
+    hashes = {one.block_id(b"x") for one in made} | {one.marks(b"x", 1) for one in made}
     for one in made:
         hasher = one.content_hasher()
-        hasher.update(b"x")
+        assert hasher.update(b"x") == one.block_id(b"x")
         assert len(hasher.digest()) == 32
         hashes.add(hasher.digest()[:16])
-    assert len(hashes) == 6
+    assert len(hashes) == 9
+
+
+def test_the_hashes_are_those_that_are_described() -> None:
+    """Computed by other means; who has stored versions relies on them."""
+    made, gid = Fingerprints(Keyring.of(NEW), "g", key_id_of(NEW)), b"g"
+
+    def key(use: str) -> bytes:
+        context = f"savepoint 2026 v1 {use} key of a project"
+        return blake3(NEW + gid, derive_key_context=context).digest()
+
+    blocks = [bytes(range(100)), b"second"]
+    digests = [blake3(block, key=key("block identifier")).digest() for block in blocks]
+    hasher = made.content_hasher()
+    assert [hasher.update(block) for block in blocks] == [digest[:16] for digest in digests]
+    assert hasher.digest() == blake3(b"".join(digests), key=key("content hash")).digest()
+    tags = b""
+    for grain in (blocks[0][:40], blocks[0][40:80], blocks[0][80:]):
+        gcm = Cipher(algorithms.AES(key("unit mark")), modes.GCM(bytes(12))).encryptor()
+        gcm.authenticate_additional_data(grain)
+        gcm.finalize()
+        tags += gcm.tag[:8]
+    assert made.marks(blocks[0], 40) == tags
+    assert made.marks(b"", 40) == b""
+
+
+def test_any_bit_of_a_grain_changes_its_mark_and_no_other() -> None:
+    made = Fingerprints(Keyring.of(NEW), "g", key_id_of(NEW))
+    block = bytes(range(96))
+    before = made.marks(block, 32)
+    for bit in range(8 * len(block)):
+        changed = bytearray(block)
+        changed[bit // 8] ^= 1 << bit % 8
+        after = made.marks(bytes(changed), 32)
+        differ = [place for place in range(3) if after[place * 8 :][:8] != before[place * 8 :][:8]]
+        assert differ == [bit // 256]
+    assert made.marks(bytes(32), 32) != made.marks(bytes(33), 33)
+
+
+def test_a_content_is_known_by_all_its_blocks_and_their_order() -> None:
+    made = Fingerprints(Keyring.of(NEW), "g", key_id_of(NEW))
+
+    def digest(*blocks: bytes) -> bytes:
+        hasher = made.content_hasher()
+        for block in blocks:
+            hasher.update(block)
+        return hasher.digest()
+
+    found = {
+        digest(*blocks) for blocks in [(), (b"a",), (b"a", b"b"), (b"b", b"a"), (b"a", b"b", b"")]
+    }
+    assert len(found) == 5

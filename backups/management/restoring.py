@@ -1,0 +1,81 @@
+"""What the commands that put a database back have in common."""
+
+import sys
+from argparse import ArgumentParser
+from contextlib import closing
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from backups.management.base import BackupsCommand
+from backups.models import Backup
+from backups.remote.command import add_waiting_arguments
+from backups.services import restore_backup
+from jobs.events import latest_cursor
+from jobs.follower import JobNews
+from jobs.waiting import Asked, conclude, deadline_after
+from projects.management.base import iso, shown
+
+
+class RestoringCommand(BackupsCommand):
+    """A command that asks for the restore of a version."""
+
+    def add_restore_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
+        parser.add_argument(
+            "--no-safety",
+            action="store_const",
+            const=False,
+            dest="safety",
+            help="do not keep what the database holds now as a version first (default: as the"
+            " setting SAFETY_VERSIONS says)",
+        )
+        add_waiting_arguments(parser)
+
+    def restore(self, backup: Backup, options: dict[str, Any]) -> None:
+        """Ask whether it is meant, if that is wanted, then ask for the restore."""
+        if not options["yes"]:
+            self._confirm(backup, options["safety"])
+        project = backup.project
+        deadline = deadline_after(options["timeout"])
+        # Taken before the call, so that no event of the job can be missed.
+        cursor = latest_cursor()
+        backup, job = restore_backup(
+            project=project, requested_by=None, version=backup.version, safety=options["safety"]
+        )
+        result = {
+            "project": str(project.gid),
+            "version": backup.version,
+            "last_restored": backup.created_on.timestamp(),
+            "job.token": str(job.token),
+        }
+        version = f"version {backup.version}"
+        with closing(JobNews(cursor, job)) as news:
+            conclude(
+                Asked(result, f"the restore of {version} is asked for", f"{version} is restored"),
+                news,
+                wait=options["wait"],
+                deadline=deadline,
+                as_json=options["as_json"],
+                out=self.stdout,
+            )
+
+    def _confirm(self, backup: Backup, safety: bool | None) -> None:
+        """Ask on the terminal; raises CommandError unless the answer is yes."""
+        if not sys.stdin.isatty():
+            raise CommandError("there is no terminal to ask on: say --yes if it is meant")
+        project = backup.project
+        kept = settings.SAFETY_VERSIONS if safety is None else safety
+        fate = "is kept as a version of its own first" if kept else "is lost"
+        # Not on standard output, which may be a file that waits for JSON.
+        self.stderr.write(
+            f"This puts {shown(project.name)} ({project.gid}) back to version {backup.version},"
+            f" {shown(backup.name)!r} by {shown(backup.created_by)} of {iso(backup.created_on)}."
+            f" What is in it now {fate}. Type yes to do it: ",
+            self.style.NOTICE,
+            ending="",
+        )
+        self.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise CommandError("nothing was done")

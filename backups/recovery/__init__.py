@@ -1,0 +1,1 @@
+"""Versions out of the storage folder and the key alone: no settings, no database of ours."""

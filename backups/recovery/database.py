@@ -1,0 +1,123 @@
+"""A version's content as a new SQLite file."""
+
+import errno
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from backups.engines.interface import Content
+from backups.engines.sqlite_check import integrity_check
+from backups.engines.sqlite_connection import opened, sqlite_errors_translated
+from backups.errors import BackupsError, SourceError
+
+_SIDECARS = ("-wal", "-journal", "-shm")
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
+
+
+class TargetRefused(BackupsError):
+    """The file can't be written, or not without harm to what is there."""
+
+
+@dataclass(frozen=True)
+class WrittenDatabase:
+    """`size` in bytes, `sha256` in hex; `finding`: what SQLite's integrity check objects to."""
+
+    size: int
+    sha256: str
+    finding: str
+
+
+def check_target(path: Path, *, replace: bool) -> None:
+    """Raise TargetRefused unless a database may be written to `path`."""
+    if path.is_dir():
+        raise TargetRefused(f"{path} is a folder")
+    if not path.parent.is_dir():
+        raise TargetRefused(f"there is no folder {path.parent}")
+    if not replace and os.path.lexists(path):
+        raise TargetRefused(f"{path} exists; it is replaced only with --force")
+    for suffix in _SIDECARS:
+        sidecar = path.with_name(path.name + suffix)
+        if os.path.lexists(sidecar):
+            # SQLite would play another database's changes into the restored one.
+            raise TargetRefused(f"{sidecar} belongs to another database; move it away first")
+
+
+def write_database(content: Content, path: Path, *, replace: bool) -> WrittenDatabase:
+    """Write the content to `path`, where it appears at once, wholly or not at all.
+
+    The hash of the content decides whether it is kept, and not SQLite's opinion of it: that is
+    told. Raises TargetRefused, and StorageError when the content is damaged.
+    """
+    check_target(path, replace=replace)
+    built: str | None = None
+    try:
+        # Beside, so that it can be linked into place; with mode 0600.
+        descriptor, built = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.restoring-")
+        with open(descriptor, "wb", buffering=0) as file:
+            written = _write(file.fileno(), content)
+        finding = _finding(Path(built)) if written.size else ""
+        check_target(path, replace=replace)
+        _put_in_place(built, path, replace=replace)
+        with suppress(OSError):  # not every file system knows it
+            _sync_folder(path.parent)
+    except FileExistsError as error:
+        raise TargetRefused(f"{path} has appeared meanwhile; it was left as it is") from error
+    except OSError as error:
+        raise TargetRefused(f"{path} can't be written: {error.strerror}") from error
+    finally:
+        if built is not None:
+            with suppress(OSError):
+                os.unlink(built)
+    return WrittenDatabase(written.size, written.sha256, finding)
+
+
+def _write(descriptor: int, content: Content) -> WrittenDatabase:
+    digest, size = hashlib.sha256(), 0
+    for block in content.blocks():
+        digest.update(block)
+        rest = memoryview(block)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        size += len(block)
+    if not size == content.size == os.fstat(descriptor).st_size:
+        raise TargetRefused("the file is not as long as the version; it was not kept")
+    os.fsync(descriptor)
+    return WrittenDatabase(size, digest.hexdigest(), "")
+
+
+def _finding(path: Path) -> str:
+    try:
+        with (
+            opened(path, lock_wait=0, immutable=True) as connection,
+            sqlite_errors_translated(),
+        ):
+            integrity_check(connection, lambda: None)
+    except SourceError as error:
+        return error.reason
+    return ""
+
+
+def _put_in_place(built: str, path: Path, *, replace: bool) -> None:
+    if replace:
+        os.replace(built, path)
+        return
+    try:
+        os.link(built, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # No hard links here, as on most sticks: look, then rename.
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        os.rename(built, path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

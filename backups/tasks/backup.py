@@ -1,0 +1,33 @@
+"""The job that makes a version."""
+
+from backups import pipeline, targets
+from backups.models import Backup
+from backups.parents import parent_for_next
+from backups.tasks.columns import columns_of
+from backups.tasks.failures import reasons_for_users
+from jobs.events import project_changed
+from jobs.run import Run
+
+
+def backup_project(run: Run) -> None:
+    """Make the version that was reserved for this job."""
+    project = run.job.project
+    backup = Backup.objects.get(job=run.job)
+    parent = parent_for_next(project)
+    label = pipeline.VersionLabel(
+        version=backup.version,
+        name=backup.name,
+        created_by=backup.created_by,
+        created_on=backup.created_on.timestamp(),
+    )
+    with reasons_for_users():
+        taken = pipeline.take(
+            targets.engine_of(project),
+            targets.store_of(project),
+            label,
+            parent_key=parent.manifest_key if parent else None,
+            progress=run.progress,
+        )
+    with run.completion(unless_cancelled=True) as events:
+        Backup.objects.filter(pk=backup.pk).update(**columns_of(taken))
+        events.append(project_changed(project.gid))

@@ -1,0 +1,74 @@
+"""The version of what a restore is about to write over."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from backups import pipeline, targets
+from backups.engines.interface import Progress, Snapshot
+from backups.errors import BackupsError, SafetyNotKept
+from backups.models import Backup
+from backups.numbers import next_version
+from backups.parents import parent_for_next
+from backups.tasks.columns import columns_of
+from jobs.errors import JobFailed
+from jobs.events import project_changed
+from jobs.run import Run
+from projects.access import lock_project
+from projects.errors import NotAllowed
+
+CREATED_BY = "Savepoint"
+
+
+class SafetyVersion:
+    """What the database held right before the restore of a version; see `pipeline.Keep`."""
+
+    def __init__(self, run: Run, restored: Backup) -> None:
+        self._run = run
+        self._restored = restored
+
+    def __call__(self, snapshot: Snapshot, *, progress: Progress) -> None:
+        """Store the snapshot, and list it while the job is this worker's.
+
+        From then on it is a version like all others, whatever becomes of the restore: it is true.
+        Raises SafetyNotKept, JobFailed, LeaseLost or Cancelled, with no version listed.
+        """
+        project = self._run.job.project
+        parent = parent_for_next(project)
+        backup = self._reserved()
+        label = pipeline.VersionLabel(
+            version=backup.version,
+            name=backup.name,
+            created_by=backup.created_by,
+            created_on=backup.created_on.timestamp(),
+        )
+        try:
+            taken = pipeline.take_snapshot(
+                snapshot,
+                targets.store_of(project),
+                label,
+                parent_key=parent.manifest_key if parent else None,
+                progress=progress,
+            )
+        except BackupsError as error:
+            raise SafetyNotKept(error.reason) from error
+        with self._run.confirmed() as events:
+            Backup.objects.filter(pk=backup.pk).update(**columns_of(taken))
+            events.append(project_changed(project.gid))
+
+    def _reserved(self) -> Backup:
+        job = self._run.job
+        with transaction.atomic():
+            try:
+                lock_project(job.project)
+            except NotAllowed as error:
+                raise JobFailed("the project was deleted; nothing was changed") from error
+            return Backup.objects.create(
+                project=job.project,
+                version=next_version(job.project),
+                name=f"Before restoring version {self._restored.version}",
+                created_by=CREATED_BY,
+                created_on=timezone.now(),
+                requested_by=job.requested_by,
+                purpose=Backup.Purpose.SAFETY,
+                job=job,
+            )

@@ -1,0 +1,1 @@
+"""What is called over HTTP: validate, ask the service, answer."""

@@ -1,0 +1,49 @@
+"""/api/p/<gid>/backups/clone"""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from backups import cloning
+from backups.services import recorded
+from backups.views.versions import VersionParameters
+from projects.errors import NotAllowed
+from projects.models import Membership, User
+from projects.parameters import NameParameter
+from projects.permissions import ProjectView
+from projects.serializers import project_entities
+
+
+class CloneParameters(VersionParameters):
+    name = NameParameter(required=False)
+
+
+class CloneView(ProjectView):
+    """POST /api/p/<gid>/backups/clone"""
+
+    role = Membership.Role.MEMBER
+
+    def post(self, request: Request, gid: str) -> Response:
+        if self.user.kind != User.Kind.PERSON:
+            raise NotAllowed
+        parameters = CloneParameters.read(request.data)
+        with recorded("clone"):
+            return self.answer_once(lambda: self._clone(**parameters))
+
+    def _clone(self, version: int, name: str | None = None) -> dict[str, Any]:
+        clone, backup, job = cloning.clone_backup(
+            project=self.project,
+            owner=self.user,
+            requested_by=self.user,
+            version=version,
+            name=name,
+        )
+        return {
+            "result": {
+                "project": str(clone.gid),
+                "version": backup.version,
+                "job.token": str(job.token),
+            },
+            "data": {"cc.projects": project_entities([clone])},
+        }

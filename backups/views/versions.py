@@ -1,0 +1,186 @@
+"""/api/p/<gid>/backups/: validate, ask the service, answer."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import ValidationError
+
+from backups import services
+from backups.listing import version_details
+from backups.models import Backup
+from projects.models import Membership
+from projects.names import visible_text
+from projects.parameters import (
+    BooleanParameter,
+    IntegerParameter,
+    ListParameter,
+    NameParameter,
+    Parameters,
+    TextParameter,
+)
+from projects.permissions import ProjectView
+from projects.serializers import project_entities
+from projects.throttles import CreateThrottle
+
+
+class CreateParameters(Parameters):
+    created_by = TextParameter(max_length=200)
+    name = NameParameter(required=False)
+
+    def validate_created_by(self, value: str) -> str:
+        if not visible_text(value):
+            raise ValidationError("must not be blank")
+        return value
+
+
+class CreateView(ProjectView):
+    """POST /api/p/<gid>/backups/create"""
+
+    role = Membership.Role.MEMBER
+    project_throttles = (CreateThrottle,)
+
+    def post(self, request: Request, gid: str) -> Response:
+        parameters = CreateParameters.read(request.data)
+        with services.recorded("backup"):
+            return self.answer_once(lambda: self._create(**parameters))
+
+    def _create(self, created_by: str, name: str | None = None) -> dict[str, Any]:
+        backup, job = services.create_backup(
+            project=self.project, requested_by=self.user, created_by=created_by, name=name
+        )
+        gid = str(self.project.gid)
+        entities = project_entities([self.project])
+        # Here alone a version is told of before it is complete: the caller wants its number.
+        versions = entities[gid]["backups"]["versions"]
+        if all(item["version"] != backup.version for item in versions):
+            versions.insert(0, backup.wire())
+        return {
+            "result": {
+                "project": gid,
+                "version": backup.version,
+                "last_backed_up": backup.created_on.timestamp(),
+                "job.token": str(job.token),
+            },
+            "data": {"cc.projects": entities},
+        }
+
+
+class VersionParameters(Parameters):
+    version = IntegerParameter()
+
+
+class RestoreParameters(VersionParameters):
+    safety = BooleanParameter(required=False)
+
+
+class RestoreView(ProjectView):
+    """POST /api/p/<gid>/backups/restore"""
+
+    role = Membership.Role.MEMBER
+
+    def post(self, request: Request, gid: str) -> Response:
+        parameters = RestoreParameters.read(request.data)
+        with services.recorded("restore"):
+            return self.answer_once(lambda: self._restore(**parameters))
+
+    def _restore(self, version: int, safety: bool | None = None) -> dict[str, Any]:
+        backup, job = services.restore_backup(
+            project=self.project, requested_by=self.user, version=version, safety=safety
+        )
+        return {
+            "result": {
+                "project": str(self.project.gid),
+                "version": backup.version,
+                "last_restored": backup.created_on.timestamp(),
+                "job.token": str(job.token),
+            },
+            "data": {},
+        }
+
+
+class UpdateParameters(VersionParameters):
+    name = NameParameter()
+
+
+class UpdateView(ProjectView):
+    """POST /api/p/<gid>/backups/update"""
+
+    role = Membership.Role.MEMBER
+
+    def post(self, request: Request, gid: str) -> Response:
+        parameters = UpdateParameters.read(request.data)
+        services.rename_backup(project=self.project, **parameters)
+        return Response(
+            {
+                "result": {"project": gid, "version": parameters["version"]},
+                "data": {"cc.projects": project_entities([self.project])},
+            }
+        )
+
+
+class VersionsParameters(Parameters):
+    version = IntegerParameter(required=False)
+    versions = ListParameter(child=IntegerParameter(), required=False)
+
+
+class DeleteParameters(VersionsParameters):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise ValidationError({"version": "is required, or versions"})
+        return attrs
+
+
+class DeleteView(ProjectView):
+    """POST /api/p/<gid>/backups/delete"""
+
+    role = Membership.Role.MEMBER
+
+    def post(self, request: Request, gid: str) -> Response:
+        parameters = DeleteParameters.read(request.data)
+        versions = parameters.get("versions", [])
+        if "version" in parameters:
+            versions = [parameters["version"]]
+        return self.answer_once(lambda: self._delete(versions))
+
+    def _delete(self, versions: list[int]) -> dict[str, Any]:
+        services.delete_backups(project=self.project, versions=versions)
+        return {
+            "result": {"project": str(self.project.gid)},
+            "data": {"cc.projects": project_entities([self.project])},
+        }
+
+
+class GetParameters(VersionsParameters):
+    def get_fields(self) -> dict[str, Any]:
+        # Names with a dot can't be written as attributes.
+        fields = dict(super().get_fields())
+        fields["page.size"] = IntegerParameter(
+            required=False, min_value=1, max_value=1000, source="page_size"
+        )
+        fields["page.cursor"] = IntegerParameter(required=False, source="page_cursor")
+        return fields
+
+
+class GetView(ProjectView):
+    """POST /api/p/<gid>/backups/get"""
+
+    def post(self, request: Request, gid: str) -> Response:
+        parameters = GetParameters.read(request.data)
+        next_cursor: int | None = None
+        backups: list[Backup]
+        if "version" in parameters or "versions" in parameters:
+            asked = [parameters["version"]] if "version" in parameters else parameters["versions"]
+            backups = [services.restorable_version(self.project, version) for version in asked]
+        else:
+            backups, next_cursor = services.page_of_versions(
+                self.project,
+                size=parameters.get("page_size", 100),
+                below=parameters.get("page_cursor"),
+            )
+        result = {
+            "project": gid,
+            "backups": [version_details(backup) for backup in backups],
+            "page.cursor": next_cursor,
+        }
+        return Response({"result": result})
