@@ -1,15 +1,15 @@
 """How far work of several phases is, as one count of units that never rises."""
 
-from backups.engines.interface import Progress, Snapshot
+from backups.engines.interface import Progress
 
 
 class TakeProgress:
     """The units that were read. The last one is done when all is stored and was read back."""
 
-    def __init__(self, progress: Progress, snapshot: Snapshot) -> None:
+    def __init__(self, progress: Progress, units: int, unit_size: int) -> None:
         self._progress = progress
-        self._total = snapshot.units
-        self._unit_size = snapshot.unit_size
+        self._total = units
+        self._unit_size = unit_size
         self._read = 0
 
     def read(self, size: int) -> None:

@@ -47,11 +47,12 @@ def create_backup(
     requested_by: User | None,
     created_by: str,
     name: str | None = None,
-    purpose: str = Backup.Purpose.ASKED_FOR,
+    keep_damaged: bool = False,
 ) -> Requested:
     """Reserve the next version and queue the job that makes it.
 
-    Raises InvalidName, or JobNotStarted when it is plain already that the job can't succeed.
+    `keep_damaged`: a database that is found to be damaged is kept as it is, not refused. Raises
+    InvalidName, or JobNotStarted when it is plain already that the job can't succeed.
     """
     latest = latest_backup(project)
     units = targets.estimated_units(project, latest.unit_size if latest else None)
@@ -63,7 +64,7 @@ def create_backup(
         job = lifecycle.submit(
             project=project,
             kind="backup_project",
-            arguments={"version": version},
+            arguments={"version": version, "keep_damaged": keep_damaged},
             total=units,
             requested_by=requested_by,
         )
@@ -74,7 +75,6 @@ def create_backup(
             created_by=created_by,
             created_on=timezone.now(),
             requested_by=requested_by,
-            purpose=purpose,
             job=job,
         )
     return Requested(backup, job)

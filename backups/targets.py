@@ -33,7 +33,12 @@ def engine_of(project: Project) -> Engine:
         raise DatabaseUnreachable(f"the project's database address: {error}") from error
     scratch = Path(settings.SCRATCH_DIR)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return SqliteEngine(address.path, lock_wait=settings.LOCK_WAIT_SECONDS, scratch=scratch)
+    return SqliteEngine(
+        address.path,
+        lock_wait=settings.LOCK_WAIT_SECONDS,
+        scratch=scratch,
+        check_seconds=settings.CHECK_SECONDS,
+    )
 
 
 def store_of(project: Project) -> ProjectStore:

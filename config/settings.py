@@ -260,6 +260,8 @@ Q_CLUSTER = {
 
 # How long a backup or a restore waits for a lock on the project's database.
 LOCK_WAIT_SECONDS = env.float("LOCK_WAIT_SECONDS", default=10.0)
+# How long a version may take to look for damage in a database that has changed.
+CHECK_SECONDS = env.float("CHECK_SECONDS", default=0.25)
 # Whether a restore first keeps, as a version, what it writes over; a call may say otherwise.
 SAFETY_VERSIONS = env.bool("SAFETY_VERSIONS", default=True)
 # The newest version of each project is verified so often; 0 for never.

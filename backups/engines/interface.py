@@ -33,18 +33,16 @@ class Snapshot(Protocol):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the same moment says about itself, e.g. tables and their row counts."""
+        """What the same moment says about itself, e.g. tables and their row counts.
+
+        Found out when it is first asked for; after `release` there are none. For what they say
+        about soundness see `backups.facts`. Raises DatabaseDamaged for damage that is come upon,
+        unless the snapshot keeps what is damaged; other SourceErrors.
+        """
 
     @property
     def tools(self) -> Mapping[str, str]:
         """The versions of what read the database."""
-
-    @property
-    def source_state(self) -> str:
-        """By what the engine can tell later that the database still holds this very content.
-
-        Empty when it could not.
-        """
 
     def blocks(self, block_size: int) -> Iterator[bytes]:
         """The content in order, in pieces of `block_size` bytes; only the last may be shorter.
@@ -98,8 +96,26 @@ class Engine(Protocol):
     def name(self) -> str:
         """The kind of database, as written into manifests."""
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """A consistent view of the database, held no longer than needed. Raises SourceError."""
+    def state(self) -> str:
+        """A text that is the same as before only if the database was not written in between.
+
+        Told without reading the database; empty when it can't be. A content that is read after
+        this call is at least as new as the text. Raises SourceError.
+        """
+
+    def snapshot(self, *, keep_damaged: bool = False) -> AbstractContextManager[Snapshot]:
+        """A consistent view of the database, held no longer than needed.
+
+        `keep_damaged`: a database that is damaged is given as it is, and its facts say so; without
+        it DatabaseDamaged is raised where damage is come upon. Raises SourceError.
+        """
+
+    def check(self, tick: Callable[[], None]) -> None:
+        """Find out whether the database is sound, all of it.
+
+        `tick` is called on the way; what it raises is passed on. Raises SourceError, for a
+        database that is not sound DatabaseDamaged or NotADatabase.
+        """
 
     def restore(
         self,

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from backups.engines.interface import Content, Progress, Snapshot
-from backups.engines.sqlite_connection import database_exists
+from backups.engines.sqlite_check import integrity_check
+from backups.engines.sqlite_connection import database_exists, opened, sqlite_errors_translated
 from backups.engines.sqlite_examine import examine
 from backups.engines.sqlite_leftovers import remove_leftovers
 from backups.engines.sqlite_mark import CookieMark, FileMark, LayoutMark, parse_mark
@@ -16,6 +17,7 @@ from backups.engines.sqlite_pages import header_of
 from backups.engines.sqlite_rebuild import rebuild
 from backups.engines.sqlite_restore import LayoutDiffers, restore_in_place
 from backups.engines.sqlite_snapshot import sqlite_snapshot
+from backups.engines.sqlite_state import file_state
 from backups.errors import DatabaseUnreachable
 
 
@@ -24,17 +26,47 @@ class SqliteEngine:
 
     name = "sqlite"
 
-    def __init__(self, path: Path, *, lock_wait: float = 10.0, scratch: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lock_wait: float = 10.0,
+        scratch: Path | None = None,
+        check_seconds: float = 0.25,
+        private: bool = False,
+    ) -> None:
         """`lock_wait`: seconds to wait for others' locks. `scratch`: where temporary copies go;
-        None for the system's folder."""
+        None for the system's folder. `check_seconds`: how long a snapshot may look for damage.
+        `private`: the file is Savepoint's own, and nobody else has it open; it is only read."""
         # SQLite follows symbolic links too, and keeps its -wal beside the target.
         self._path = Path(os.path.realpath(path))
         self._lock_wait = lock_wait
         self._scratch = scratch
+        self._check_seconds = check_seconds
+        self._private = private
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
+    def state(self) -> str:
+        """See `Engine.state` and `file_state`."""
+        return file_state(self._path)
+
+    def snapshot(self, *, keep_damaged: bool = False) -> AbstractContextManager[Snapshot]:
         """See `Engine.snapshot` and `sqlite_snapshot`."""
-        return sqlite_snapshot(self._path, lock_wait=self._lock_wait, scratch=self._scratch)
+        return sqlite_snapshot(
+            self._path,
+            lock_wait=self._lock_wait,
+            scratch=self._scratch,
+            check_seconds=self._check_seconds,
+            keep_damaged=keep_damaged,
+            private=self._private,
+        )
+
+    def check(self, tick: Callable[[], None]) -> None:
+        """See `Engine.check`."""
+        with (
+            opened(self._path, lock_wait=self._lock_wait, immutable=self._private) as connection,
+            sqlite_errors_translated(),
+        ):
+            integrity_check(connection, tick)
 
     def restore(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 from backups.engines.interface import Progress
 from backups.engines.sqlite_connection import Connection, SqliteError, source_error
 from backups.errors import DatabaseDamaged, NotADatabase
+from backups.facts import passed_for_sound
 
 logger = logging.getLogger(__name__)
 
@@ -15,9 +16,6 @@ logger = logging.getLogger(__name__)
 _ABOUT_VALUES = ("NULL value in", "CHECK constraint failed in", "NUMERIC value in", "TEXT value in")
 _OPCODES_BETWEEN_TICKS = 100_000
 _FINDINGS = 100
-
-STRUCTURE_CHECKED = "structure_checked"
-"""The fact that says, when it is false, that nobody has looked whether the content is sound."""
 
 
 class RestoreProgress:
@@ -55,11 +53,6 @@ class StructureDamaged(DatabaseDamaged):
     """SQLite finds the structure of a content broken."""
 
 
-def is_unchecked(facts: Mapping[str, Any]) -> bool:
-    """Whether nobody looked if the database was sound, when a version of it was kept."""
-    return facts.get(STRUCTURE_CHECKED) is False
-
-
 def content_check(
     connection: Connection, facts: Mapping[str, Any], tick: Callable[[], None]
 ) -> None:
@@ -71,7 +64,7 @@ def content_check(
     try:
         quick_check(connection, tick)
     except StructureDamaged as damaged:
-        if "damage" not in facts and not is_unchecked(facts):
+        if passed_for_sound(facts):
             raise
         logger.warning("A version comes back as damaged as it was: %s", damaged.reason)
 
@@ -118,4 +111,4 @@ def _check(connection: Connection, pragma: str, tick: Callable[[], None]) -> Non
     broken = [text for (text,) in rows if text != "ok" and not text.startswith(_ABOUT_VALUES)]
     if broken:
         finding = " ".join(broken[0].split())[:200]
-        raise StructureDamaged(f"SQLite finds the content damaged: {finding}")
+        raise StructureDamaged(f"SQLite finds damage: {finding}")

@@ -126,6 +126,19 @@ class _Patience:
             return False
 
 
+def lenient(connection: Connection, *, yes: bool) -> None:
+    """Whether the connection opens a database whose end or whose schema is damaged.
+
+    Off, the schema is read anew when it is needed, and its faults are errors.
+    """
+    connection.execute(f"PRAGMA writable_schema = {'ON' if yes else 'RESET'}")
+
+
+def read_schema(connection: Connection) -> None:
+    """Have the schema read now, before a transaction, in which its damage would be in the way."""
+    connection.execute("SELECT 1 FROM sqlite_dbpage WHERE pgno = 0").fetchall()
+
+
 def value(connection: Connection, query: str) -> Any:
     """The first column of the first row that `query` gives."""
     return connection.execute(query).fetchone()[0]

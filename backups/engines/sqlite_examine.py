@@ -10,6 +10,7 @@ from backups.engines.sqlite_connection import Connection
 from backups.engines.sqlite_copy import content_copy, opened_copy
 from backups.engines.sqlite_facts import database_facts
 from backups.errors import DatabaseDamaged
+from backups.facts import passed_for_sound
 
 # Much longer than a snapshot counts, so that what it has counted is counted here too.
 _FACTS_BUDGET = 10.0
@@ -23,17 +24,11 @@ def examine(
     """See `Engine.examine`; by a copy in `scratch`, or in the system's folder."""
     steps = RestoreProgress(progress, content.units)
     with content_copy(content, scratch, steps, prefix="savepoint-verify-") as copy:
-        if content.units and _was_sound(facts):
+        if content.units and passed_for_sound(facts):
             with opened_copy(copy) as connection:
                 integrity_check(connection, steps.tick)
                 _check_facts(connection, facts)
     steps.done()
-
-
-def _was_sound(facts: Mapping[str, Any]) -> bool:
-    """Whether the database passed for sound when it was backed up. Else its content is what was
-    to be kept, with whatever was wrong in it, and SQLite can find nothing against the version."""
-    return not facts.get("damage") and bool(facts.get("structure_checked", True))
 
 
 def _check_facts(connection: Connection, facts: Mapping[str, Any]) -> None:

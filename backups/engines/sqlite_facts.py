@@ -4,7 +4,8 @@ import threading
 import time
 from typing import Any
 
-from backups.engines.sqlite_connection import Connection, SqliteError, value
+from backups.engines.sqlite_connection import Connection, SqliteError, source_error, value
+from backups.errors import DatabaseDamaged
 
 _SETTINGS = (
     "journal_mode",
@@ -20,7 +21,8 @@ def database_facts(connection: Connection, *, budget: float) -> dict[str, Any]:
     """Settings, and the row count of each ordinary table.
 
     A count is None for tables that were not counted within `budget` seconds in all, or that
-    cannot be counted: facts are a help for the reader and never a reason to fail.
+    cannot be counted: facts are a help for the reader and never a reason to fail. Raises SQLite's
+    own error where a count comes upon damage.
     """
     facts: dict[str, Any] = {name: value(connection, f"PRAGMA {name}") for name in _SETTINGS}
     facts["tables"] = _row_counts(connection, budget)
@@ -50,8 +52,10 @@ def _row_counts(connection: Connection, budget: float) -> dict[str, int | None]:
             quoted = '"' + name.replace('"', '""') + '"'
             try:
                 counts[name] = value(connection, f"SELECT count(*) FROM {quoted}")  # noqa: S608
-            except SqliteError:
-                continue  # interrupted, or a table that cannot be read: stays uncounted
+            except SqliteError as error:
+                if isinstance(source_error(error), DatabaseDamaged):
+                    raise
+                continue  # interrupted, or it takes a function of its application's
     finally:
         timer.cancel()
         timer.join()

@@ -17,7 +17,9 @@ from backups.engines.sqlite_check import RestoreProgress
 from backups.engines.sqlite_connection import (
     Connection,
     SqliteError,
+    lenient,
     opened,
+    read_schema,
     sqlite_errors_translated,
     value,
 )
@@ -26,7 +28,7 @@ from backups.engines.sqlite_header import Header
 from backups.engines.sqlite_mark import COOKIES, LayoutMark
 from backups.engines.sqlite_pages import live_header
 from backups.engines.sqlite_restore import check_encoding
-from backups.engines.sqlite_safety import LiveDamaged, lenient, live_snapshot, read_schema
+from backups.engines.sqlite_safety import LiveDamaged, live_snapshot
 from backups.engines.sqlite_snapshot import SqliteSnapshot
 from backups.errors import DatabaseBusy, DatabaseUnreachable
 

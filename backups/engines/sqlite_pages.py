@@ -25,7 +25,8 @@ from backups.engines.sqlite_connection import (
     value,
 )
 from backups.engines.sqlite_header import Header, lock_page
-from backups.engines.sqlite_snapshot import READ_SIZE, database_chunks
+from backups.engines.sqlite_snapshot import database_chunks
+from backups.engines.sqlite_spool import READ_SIZE
 from backups.errors import DatabaseDamaged
 
 # To ask for a page by its number takes so many times as long as to read it along with all others.

@@ -15,21 +15,23 @@ from backups.engines.interface import Content, Progress, Snapshot
 from backups.engines.sqlite_check import (
     RestoreProgress,
     StructureDamaged,
-    is_unchecked,
     quick_check,
 )
 from backups.engines.sqlite_connection import (
     Connection,
     SqliteError,
+    lenient,
     opened,
+    read_schema,
     sqlite_errors_translated,
 )
 from backups.engines.sqlite_copy import checked_copy
 from backups.engines.sqlite_header import Header
 from backups.engines.sqlite_mark import CookieMark
 from backups.engines.sqlite_pages import LivePages, live_header
-from backups.engines.sqlite_safety import LiveDamaged, lenient, live_snapshot, read_schema
+from backups.engines.sqlite_safety import LiveDamaged, live_snapshot
 from backups.errors import DatabaseBusy, DatabaseDamaged, EncodingDiffers
+from backups.facts import DAMAGE, is_unchecked
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ def restore_in_place(
     """
     steps = RestoreProgress(progress, content.units)
     version = first_page(content)
-    live_sound, content_sound = True, "damage" not in content.facts
+    live_sound, content_sound = True, DAMAGE not in content.facts
     with opened(path, lock_wait=lock_wait) as connection, sqlite_errors_translated():
         while True:
             try:

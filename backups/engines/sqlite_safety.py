@@ -7,31 +7,17 @@ or the transaction is begun anew.
 
 from typing import Any
 
-from backups.engines.sqlite_check import STRUCTURE_CHECKED
-from backups.engines.sqlite_connection import Connection, SqliteError, value
+from backups.engines.sqlite_connection import Connection, SqliteError, lenient, value
 from backups.engines.sqlite_facts import database_facts
-from backups.engines.sqlite_snapshot import (
-    ROLLBACK_FACTS_BUDGET,
-    SqliteSnapshot,
-    database_chunks,
-)
+from backups.engines.sqlite_snapshot import SqliteSnapshot, database_chunks
+from backups.facts import DAMAGE, STRUCTURE_CHECKED
+
+# Others wait meanwhile.
+_FACTS_BUDGET = 0.2
 
 
 class LiveDamaged(Exception):
     """Damage was come upon: the transaction can't write any more."""
-
-
-def lenient(connection: Connection, *, yes: bool) -> None:
-    """Whether the connection opens a database whose end or whose schema is damaged.
-
-    Off, the schema is read anew when it is needed, and its faults are errors.
-    """
-    connection.execute(f"PRAGMA writable_schema = {'ON' if yes else 'RESET'}")
-
-
-def read_schema(connection: Connection) -> None:
-    """Have the schema read now, before a transaction, in which its damage would be in the way."""
-    connection.execute("SELECT 1 FROM sqlite_dbpage WHERE pgno = 0").fetchall()
 
 
 def live_snapshot(connection: Connection, *, sound: bool) -> SqliteSnapshot:
@@ -41,13 +27,13 @@ def live_snapshot(connection: Connection, *, sound: bool) -> SqliteSnapshot:
     done.
     """
     page_size: int = value(connection, "PRAGMA page_size")
-    facts: dict[str, Any] = {"damage": "the database is damaged"}
+    facts: dict[str, Any] = {DAMAGE: "the database is damaged"}
     if sound:
         facts = {STRUCTURE_CHECKED: False} | _facts(connection)
     return SqliteSnapshot(
         unit_size=page_size,
         units=value(connection, "PRAGMA page_count"),
-        facts=facts,
+        facts=lambda: facts,
         chunks=lambda size: database_chunks(connection, page_size, size),
     )
 
@@ -56,7 +42,7 @@ def _facts(connection: Connection) -> dict[str, Any]:
     """Little time is spent on them, as others wait."""
     lenient(connection, yes=False)
     try:
-        facts = database_facts(connection, budget=ROLLBACK_FACTS_BUDGET)
+        facts = database_facts(connection, budget=_FACTS_BUDGET)
         # Changes nothing, but fails where nothing can be written any more.
         connection.execute("UPDATE sqlite_dbpage SET data = NULL WHERE pgno = 0")
     except SqliteError as error:

@@ -1,29 +1,24 @@
 """All pages of a SQLite database as they were at one moment, read through SQLite itself."""
 
-import errno
-import os
-import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from backups.engines.blocks import recut
 from backups.engines.sqlite_connection import (
     SQLITE_VERSION,
     Connection,
     SqliteError,
+    lenient,
     opened,
     sqlite_errors_translated,
     value,
 )
-from backups.engines.sqlite_facts import database_facts
-from backups.errors import DatabaseDamaged, DatabaseFull, DatabaseUnreachable
-
-READ_SIZE = 1 << 18
-WAL_FACTS_BUDGET = 1.0
-# While a reader holds a rollback-journal database its writers wait, so little is spent on counts.
-ROLLBACK_FACTS_BUDGET = 0.2
+from backups.engines.sqlite_soundness import examined_facts
+from backups.engines.sqlite_spool import READ_SIZE, spooled
+from backups.errors import DatabaseDamaged
 
 
 class SqliteSnapshot:
@@ -37,19 +32,22 @@ class SqliteSnapshot:
         *,
         unit_size: int,
         units: int,
-        facts: dict[str, Any],
+        facts: Callable[[], dict[str, Any]],
         chunks: Callable[[int], Iterator[bytes]],
-        source_state: str = "",
         release: Callable[[], None] = lambda: None,
     ) -> None:
         self.unit_size = unit_size
         self.units = units
         self.size = unit_size * units
-        self.facts = facts
         self.tools = {"sqlite": SQLITE_VERSION}
-        self.source_state = source_state
         self.release = release
+        self._facts = facts
         self._chunks = chunks
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """See the interface."""
+        return self._facts()
 
     def blocks(self, block_size: int) -> Iterator[bytes]:
         """See the interface. Raises DatabaseDamaged when pages are missing at the end."""
@@ -63,42 +61,54 @@ class SqliteSnapshot:
 
 @contextmanager
 def sqlite_snapshot(
-    path: Path, *, lock_wait: float, scratch: Path | None
+    path: Path,
+    *,
+    lock_wait: float,
+    scratch: Path | None,
+    check_seconds: float,
+    keep_damaged: bool,
+    private: bool,
 ) -> Iterator[SqliteSnapshot]:
-    """A snapshot of the database at `path`; `lock_wait` in seconds.
+    """A snapshot of the database at `path`; `lock_wait` in seconds. For `check_seconds` and
+    `private` see `SqliteEngine`, for `keep_damaged` `Engine.snapshot`.
 
     In WAL mode the pages are streamed out of one read transaction while writers go on. In the
     other modes a reader keeps writers from committing, so the pages are first copied, at the
     disk's speed, into a nameless file in `scratch`, and the transaction ends before the first
     block is handed out. Raises SourceError.
     """
-    with opened(path, lock_wait=lock_wait) as connection:
+
+    def snapshot_of(
+        chunks: Callable[[int], Iterator[bytes]],
+        looked_at: Callable[[], AbstractContextManager[Connection]],
+    ) -> SqliteSnapshot:
+        def facts() -> dict[str, Any]:
+            with looked_at() as found:
+                return examined_facts(found, check_seconds=check_seconds, keep_damaged=keep_damaged)
+
+        return SqliteSnapshot(
+            unit_size=page_size, units=pages, facts=facts, chunks=chunks, release=connection.close
+        )
+
+    with opened(path, lock_wait=lock_wait, immutable=private) as connection:
         with sqlite_errors_translated():
+            lenient(connection, yes=keep_damaged)
             connection.execute("BEGIN")
-            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # the read lock
+            # The read lock. The schema is looked at as well, if it must be whole.
+            table = "sqlite_dbpage WHERE pgno = 1" if keep_damaged else "sqlite_schema LIMIT 1"
+            connection.execute(f"SELECT 1 FROM {table}").fetchall()  # noqa: S608
             page_size: int = value(connection, "PRAGMA page_size")
             pages: int = value(connection, "PRAGMA page_count")
-            wal = value(connection, "PRAGMA journal_mode") == "wal"
-            budget = WAL_FACTS_BUDGET if wal else ROLLBACK_FACTS_BUDGET
-            facts = database_facts(connection, budget=budget)
-
-        def snapshot_of(chunks: Callable[[int], Iterator[bytes]]) -> SqliteSnapshot:
-            return SqliteSnapshot(
-                unit_size=page_size,
-                units=pages,
-                facts=facts,
-                chunks=chunks,
-                release=connection.close,
+            streams = private or value(connection, "PRAGMA journal_mode") == "wal"
+        if streams:
+            yield snapshot_of(
+                lambda size: database_chunks(connection, page_size, size),
+                lambda: nullcontext(connection),
             )
-
-        if wal:
-            yield snapshot_of(lambda size: database_chunks(connection, page_size, size))
             return
-        with _spool(scratch) as spool:
-            _copy(database_chunks(connection, page_size, READ_SIZE), spool)
-            with sqlite_errors_translated():
-                connection.execute("COMMIT")
-            yield snapshot_of(lambda size: _spooled_chunks(spool, size))
+        with spooled(scratch, database_chunks(connection, page_size, READ_SIZE)) as spool:
+            connection.close()  # ends the transaction, however damaged the schema is
+            yield snapshot_of(spool.chunks, spool.opened)
 
 
 def database_chunks(
@@ -114,39 +124,3 @@ def database_chunks(
         finally:
             with suppress(SqliteError):  # nobody read to the end, and the connection is closed
                 cursor.close()
-
-
-@contextmanager
-def _spool(scratch: Path | None) -> Iterator[BinaryIO]:
-    # Nameless, so that a killed process leaves no copy of anybody's data behind.
-    with ExitStack() as stack:
-        try:
-            spool = stack.enter_context(tempfile.TemporaryFile(dir=scratch, buffering=0))
-        except OSError as error:
-            raise _scratch_error(error) from error
-        yield spool
-
-
-def _copy(chunks: Iterator[bytes], spool: BinaryIO) -> None:
-    for chunk in chunks:
-        rest = memoryview(chunk)
-        while rest:
-            try:
-                rest = rest[os.write(spool.fileno(), rest) :]
-            except OSError as error:
-                raise _scratch_error(error) from error
-
-
-def _spooled_chunks(spool: BinaryIO, chunk_size: int) -> Iterator[bytes]:
-    try:
-        spool.seek(0)
-        while chunk := spool.read(max(chunk_size, READ_SIZE // chunk_size * chunk_size)):
-            yield chunk
-    except OSError as error:
-        raise _scratch_error(error) from error
-
-
-def _scratch_error(error: OSError) -> DatabaseFull | DatabaseUnreachable:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DatabaseFull("no room is left in the scratch folder for a copy of the database")
-    return DatabaseUnreachable(f"the scratch folder cannot be used: {error.strerror}")

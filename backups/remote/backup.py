@@ -13,11 +13,15 @@ POLL_SECONDS = 1.0
 class RemoteBackup:
     """Asked for when it is made; then the source of the news of its job."""
 
-    def __init__(self, server: Server, *, created_by: str, name: str | None) -> None:
+    def __init__(
+        self, server: Server, *, created_by: str, name: str | None, keep_damaged: bool = False
+    ) -> None:
         self.server = server
         # Taken before the call, so that no event of the job can be missed.
         self.cursor = int(server.sign_in()["result"]["cc.cursor"])
-        body = {"created_by": created_by} | ({} if name is None else {"name": name})
+        body: dict[str, Any] = {"created_by": created_by}
+        body |= {} if name is None else {"name": name}
+        body |= {"keep_damaged": True} if keep_damaged else {}
         # One key however often it is tried: a call whose answer was lost makes no second version.
         key = {"Idempotency-Key": str(uuid.uuid4())}
         self.result: dict[str, Any] = server.call(f"{server.base}/backups/create", body, **key)[

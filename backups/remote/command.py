@@ -55,6 +55,11 @@ def add_backup_arguments(parser: ArgumentParser) -> None:
         metavar="TEXT",
         help="who or what makes it (default: the system user's name)",
     )
+    parser.add_argument(
+        "--keep-damaged",
+        action="store_true",
+        help="back the database up even if it is found to be damaged",
+    )
     add_waiting_arguments(parser)
 
 
@@ -101,7 +106,12 @@ def run(options: dict[str, Any], out: Output) -> None:
 
 def _ask(server: Server, options: dict[str, Any]) -> RemoteBackup:
     try:
-        return RemoteBackup(server, created_by=options["created_by"], name=options["name"])
+        return RemoteBackup(
+            server,
+            created_by=options["created_by"],
+            name=options["name"],
+            keep_damaged=options["keep_damaged"],
+        )
     except KeyboardInterrupt:
         reason = "interrupted before the server answered; a version may be made nonetheless"
         raise Unsuccessful(reason, Exit.INTERRUPTED) from None

@@ -21,8 +21,6 @@ class Source(Protocol):
     """What an outline tells of where its content came from."""
 
     @property
-    def facts(self) -> Mapping[str, Any]: ...
-    @property
     def unit(self) -> str: ...
     @property
     def unit_size(self) -> int: ...
@@ -91,7 +89,14 @@ class Draft:
         self._block += 1
         self._segment_size += len(block)
 
-    def outline(self, source: Source) -> tuple[Table, Outline]:
+    def known_facts(self) -> Mapping[str, Any] | None:
+        """What the parent tells of the very content that was added; None if it can't."""
+        parent = self._parent
+        if parent and parent.is_sound and parent.outline.content_hash == self._whole.digest():
+            return parent.outline.facts
+        return None
+
+    def outline(self, source: Source, facts: Mapping[str, Any]) -> tuple[Table, Outline]:
         """Put what is left, and the description of the whole. Raises StorageError."""
         if self._block:
             self._end_segment()
@@ -104,7 +109,7 @@ class Draft:
             unit_size=source.unit_size,
             units=source.units,
             size=source.size,
-            facts=source.facts,
+            facts=facts,
             identifier_key=self._fingerprints.key_id,
             content_hash=self._whole.digest(),
             shape=self._shape,

@@ -9,6 +9,7 @@ from backups.errors import (
     ObjectDamaged,
     ObjectMissing,
 )
+from backups.facts import passed_for_sound
 from backups.store.manifest import Manifest
 from backups.store.outline import Chain, Outline
 from backups.store.packs import pack_key
@@ -16,6 +17,7 @@ from backups.store.project import ProjectStore
 from backups.store.seal import MARK_SIZE
 from backups.store.segment import Segment
 from backups.store.shape import Shape
+from backups.store.tables import table_key
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +88,20 @@ class Parent:
             if not _is_there(project_store, pack.name, pack.length)
         }
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the database passed for sound when this version was taken."""
+        return passed_for_sound(self.outline.facts)
+
+    def is_there(self) -> bool:
+        """Whether all that it takes to restore the version is in the store, by its length."""
+        tables = {layer for chain in self.outline.chains for layer in chain}
+        return not self._lost_packs and all(
+            _length_of(self._project_store, table_key(self._project_store.gid, table.name))
+            == table.length
+            for table in tables
+        )
+
     def lend(self, number: int) -> Lent | None:
         """A segment; None when the parent has none with this number, or it can't be read."""
         outline = self.outline
@@ -105,20 +121,28 @@ class Parent:
 
 
 def _is_there(project_store: ProjectStore, name: str, length: int) -> bool:
+    if _length_of(project_store, pack_key(project_store.gid, name)) == length:
+        return True
+    # Can't make the new version wrong: what the pack held is stored again.
+    logger.warning("Pack %s is missing or cut off; what it held is stored anew", name)
+    return False
+
+
+def _length_of(project_store: ProjectStore, key: str) -> int:
+    """The object's bytes; -1 if it is not to be had."""
     try:
-        found = project_store.store.size(pack_key(project_store.gid, name))
+        return project_store.store.size(key)
     except (ObjectMissing, ObjectDamaged):
-        found = -1
-    if found != length:
-        # Can't make the new version wrong: what the pack held is stored again.
-        logger.warning("Pack %s is missing or cut off; what it held is stored anew", name)
-    return found == length
+        return -1
 
 
 def usable_parent(
-    project_store: ProjectStore, parent_key: str | None, engine: str, shape: Shape
+    project_store: ProjectStore, parent_key: str | None, engine: str, shape: Shape | None = None
 ) -> Parent | None:
-    """The version with this manifest key, if a new one of this kind can be compared with it."""
+    """The version with this manifest key, if a new one of this kind can be compared with it.
+
+    `shape`: how the new one is divided; None when it is not going to be.
+    """
     if parent_key is None:
         return None
     try:
@@ -130,7 +154,7 @@ def usable_parent(
         return None
     alike = (
         manifest.engine == engine
-        and outline.shape == shape
+        and (shape is None or outline.shape == shape)
         and project_store.knows_key(outline.identifier_key)
     )
     return Parent(project_store, manifest, outline) if alike else None

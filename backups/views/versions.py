@@ -27,6 +27,7 @@ from projects.throttles import CreateThrottle
 class CreateParameters(Parameters):
     created_by = TextParameter(max_length=200)
     name = NameParameter(required=False)
+    keep_damaged = BooleanParameter(required=False)
 
     def validate_created_by(self, value: str) -> str:
         if not visible_text(value):
@@ -45,9 +46,9 @@ class CreateView(ProjectView):
         with services.recorded("backup"):
             return self.answer_once(lambda: self._create(**parameters))
 
-    def _create(self, created_by: str, name: str | None = None) -> dict[str, Any]:
+    def _create(self, **parameters: Any) -> dict[str, Any]:
         backup, job = services.create_backup(
-            project=self.project, requested_by=self.user, created_by=created_by, name=name
+            project=self.project, requested_by=self.user, **parameters
         )
         gid = str(self.project.gid)
         entities = project_entities([self.project])

@@ -1,5 +1,7 @@
 """What is left when the process dies at any step of a backup or a restore."""
 
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -59,16 +61,26 @@ def assert_restorable(folder: Path, taken: Taken, content: bytes) -> None:
     (folder / "copy.db").unlink()
 
 
-def spread(steps: int) -> list[int]:
-    """Steps to be killed at: some all along, and all of the last, where the commit is."""
+def killed_all_along(
+    work: Callable[[], object], begin: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """After `begin`, run `work` and kill it at a step; then the same at a later one. Some steps lie
+    all along, many in the last part, where the commit is. How many there are differs a little from
+    run to run, so it goes on beyond until one is not killed any more."""
+    begin()
+    steps = steps_of(work)
     assert steps > 2 * KILLS
     along = {1 + place * (steps - 1) // KILLS for place in range(KILLS)}
-    return sorted(along | {steps - place * 3 for place in range(AT_THE_END)})
-
-
-def assert_killed(ends: list[int]) -> None:
-    """How many steps there are differs a little from run to run, so the last may be none."""
+    chosen = sorted(along | {steps - place * 3 for place in range(AT_THE_END)})
+    ends = []
+    for step in chain(chosen, range(steps + 3, 2 * steps, 3)):
+        begin()
+        ends.append(killed_at(step, work))
+        yield
+        if step >= steps and ends[-1] == 0:
+            break
     assert set(ends) <= {KILLED, 0}
+    assert ends[-1] == 0
     assert ends.count(KILLED) >= KILLS // 2
 
 
@@ -82,12 +94,9 @@ def test_a_killed_backup_leaves_all_versions_and_the_next_one_works(
     first_content = path.read_bytes()
     make_database(path, *CHANGE)
     content = path.read_bytes()
-    ends = []
-    for step in spread(steps_of(lambda: version_of(tmp_path, 2, first))):
-        ends.append(killed_at(step, lambda: version_of(tmp_path, 3, first)))
+    for _ in killed_all_along(lambda: version_of(tmp_path, 3, first)):
         assert rows_of(path, "PRAGMA integrity_check") == [("ok",)]
         assert_restorable(tmp_path, first, first_content)
-    assert_killed(ends)
     # Whatever the killed ones left, complete or half-made, is not in the way.
     last = version_of(tmp_path, 4, first)
     assert path.read_bytes() == content
@@ -105,18 +114,18 @@ def test_a_killed_restore_leaves_the_old_content_or_the_new(tmp_path: Path, mode
     make_database(path, *CHANGE)
     live_file = path.read_bytes()
     live = comparable(pages_of(path))
-    steps = spread(steps_of(lambda: put_back(tmp_path, taken)))
-    seen, ends = [], []
-    for step in steps:
+    seen = []
+
+    def begin() -> None:
         for left in tmp_path.glob("a.db*"):
             left.unlink()
         path.write_bytes(live_file)
-        ends.append(killed_at(step, lambda: put_back(tmp_path, taken)))
+
+    for _ in killed_all_along(lambda: put_back(tmp_path, taken), begin):
         found = comparable(pages_of(path))
         assert found in (live, version)
         seen.append(found == version)
         assert rows_of(path, "PRAGMA integrity_check") == [("ok",)]
-    assert_killed(ends)
     assert seen[0] is False and seen[-1] is True
     put_back(tmp_path, taken)
     assert comparable(pages_of(path)) == version
@@ -127,16 +136,13 @@ def test_a_killed_restore_to_a_missing_file_leaves_none_or_the_whole(tmp_path: P
     make_database(path, "PRAGMA journal_mode = wal", *FILL)
     taken = version_of(tmp_path, 1)
     content = path.read_bytes()
-    path.unlink()
-    seen, ends = [], []
-    steps = spread(steps_of(lambda: put_back(tmp_path, taken)))
-    for step in steps:
-        path.unlink(missing_ok=True)
-        ends.append(killed_at(step, lambda: put_back(tmp_path, taken)))
+    seen = []
+    for _ in killed_all_along(
+        lambda: put_back(tmp_path, taken), lambda: path.unlink(missing_ok=True)
+    ):
         seen.append(path.exists())
         if path.exists():
             assert path.read_bytes() == content
-    assert_killed(ends)
     assert seen[0] is False and seen[-1] is True
     path.unlink(missing_ok=True)
     put_back(tmp_path, taken)

@@ -593,7 +593,7 @@ def test_a_source_that_fails_half_way_keeps_nothing() -> None:
 
     class Breaks(MemoryEngine):
         @contextmanager
-        def snapshot(self) -> Iterator[BytesSnapshot]:
+        def snapshot(self, *, keep_damaged: bool = False) -> Iterator[BytesSnapshot]:
             yield BreaksOff(self.data)
 
     store = MemoryStore()

@@ -29,7 +29,7 @@ class UnitsEngine(MemoryEngine):
         self.unit_size = unit_size
 
     @contextmanager
-    def snapshot(self) -> Iterator[BytesSnapshot]:
+    def snapshot(self, *, keep_damaged: bool = False) -> Iterator[BytesSnapshot]:
         snapshot = BytesSnapshot(self.data)
         snapshot.unit_size = self.unit_size
         snapshot.units = len(self.data) // self.unit_size

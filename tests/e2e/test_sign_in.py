@@ -163,7 +163,8 @@ def test_a_revoked_key_is_signed_out_everywhere(service: Service) -> None:
     client.call(f"/api/p/{service.project}/auth", api_key=text)
     service.shell(
         "from projects.models import ApiKey\nfrom projects.services import revoke_api_key\n"
-        "revoke_api_key(api_key=ApiKey.objects.get(user__name='to revoke'))"
+        "revoke_api_key(api_key=ApiKey.objects.get(user__name='to revoke',"
+        f" project__gid='{service.project}'))"
     )
     assert_signed_out(client.post(f"/api/p/{service.project}/init", {}))
     client.token = None

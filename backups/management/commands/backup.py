@@ -41,7 +41,11 @@ class Command(BackupsCommand):
         # Taken before the call, so that no event of the job can be missed.
         cursor = latest_cursor()
         backup, job = create_backup(
-            project=project, requested_by=None, created_by=created_by, name=options["name"]
+            project=project,
+            requested_by=None,
+            created_by=created_by,
+            name=options["name"],
+            keep_damaged=options["keep_damaged"],
         )
         result = {
             "project": str(project.gid),

@@ -40,7 +40,14 @@ CALLS: dict[type[APIView], Call] = {
         PROJECTS,
         takes=versions.CreateParameters,
         body={"created_by": "pipeline", "name": "before the import"},
-        notes=NAME | {"created_by": {"description": "Groups backups. Not blank."}},
+        notes=NAME
+        | {
+            "created_by": {"description": "Groups backups. Not blank."},
+            "keep_damaged": {
+                "description": "Whether a database that is found to be damaged is backed up as it"
+                " is. Without it the job fails, and its reason tells of the damage."
+            },
+        },
         fails=(INVALID_NAME, not_started("backup")),
         repeatable=True,
         description="For members. Answers as soon as the job is safely recorded; follow"

@@ -15,7 +15,6 @@ class BytesSnapshot:
     engine = "memory"
     unit = "pieces"
     unit_size = 4
-    source_state = ""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -39,9 +38,15 @@ class MemoryEngine:
     def __init__(self, data: bytes = b"") -> None:
         self.data = data
 
+    def state(self) -> str:
+        return ""
+
     @contextmanager
-    def snapshot(self) -> Iterator[BytesSnapshot]:
+    def snapshot(self, *, keep_damaged: bool = False) -> Iterator[BytesSnapshot]:
         yield BytesSnapshot(self.data)
+
+    def check(self, tick: Callable[[], None]) -> None:
+        tick()
 
     def restore(
         self,

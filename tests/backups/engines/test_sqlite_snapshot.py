@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backups.engines import sqlite_facts, sqlite_snapshot
+from backups.engines import sqlite_facts, sqlite_spool
 from backups.engines.blocks import recut
 from backups.engines.sqlite import SqliteEngine
 from backups.errors import (
@@ -247,7 +247,7 @@ def test_a_full_scratch_folder_is_told_and_frees_the_database(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_snapshot, "os", FullDisk())
+        patch.setattr(sqlite_spool, "os", FullDisk())
         assert type(refusal(path)) is DatabaseFull
     assert type(refusal(path, scratch=tmp_path / "none")) is DatabaseUnreachable
     with Client(path, lock_wait=0) as client:
