@@ -94,12 +94,20 @@ class VersionDamaged(BackupsError):
 class JobNotStarted(BackupsError):
     """It is plain before a job is recorded that it can't succeed.
 
-    `process`: backup, restore, verify or clone.
+    `process`: backup, restore, verify, clone, import or download.
     """
 
     def __init__(self, process: str, reason: str) -> None:
         super().__init__(reason)
         self.process = process
+
+
+class RangeNotSatisfiable(BackupsError):
+    """The range asked for begins behind the end of a content of `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the version has {size} bytes")
+        self.size = size
 
 
 class VersionUnknown(BackupsError):

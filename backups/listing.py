@@ -31,6 +31,8 @@ def version_details(backup: Backup) -> dict[str, Any]:
         "duration": duration,
         "state": backup.state,
         "purpose": backup.purpose,
+        "unchanged": backup.unchanged,
+        "sha256": backup.sha256 or None,
         "checked_on": _timestamp(backup.checked_on),
         "verified_on": _timestamp(backup.verified_on),
         "damage": backup.damage,

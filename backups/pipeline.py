@@ -18,7 +18,16 @@ from backups.store.parent import Parent, usable_parent
 from backups.store.project import ProjectStore
 from backups.store.tables import Table
 
-__all__ = ["ProjectStore", "Taken", "VersionLabel", "purge", "restore", "take", "take_snapshot"]
+__all__ = [
+    "ProjectStore",
+    "Taken",
+    "VersionLabel",
+    "opened_content",
+    "purge",
+    "restore",
+    "take",
+    "take_snapshot",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -239,6 +248,14 @@ def restore(
             before_commit=before_commit,
             progress=steps.restored,
         )
+
+
+@contextmanager
+def opened_content(project_store: ProjectStore, manifest_key: str) -> Iterator[StoredContent]:
+    """The content of the version with this manifest key. Raises StorageError."""
+    outline = project_store.read_outline(project_store.read_manifest(manifest_key))
+    with project_store.press() as press:
+        yield StoredContent(project_store, press, outline)
 
 
 def purge(project_store: ProjectStore, progress: Progress) -> None:

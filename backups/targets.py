@@ -41,6 +41,11 @@ def engine_of(project: Project) -> Engine:
     )
 
 
+def engine_of_upload(path: Path) -> Engine:
+    """The engine on a database file that was uploaded, and that nobody else opens."""
+    return SqliteEngine(path, private=True, check_seconds=settings.CHECK_SECONDS)
+
+
 def store_of(project: Project) -> ProjectStore:
     """The project's place in the store, with the keys to it."""
     return store_under(str(project.gid))
@@ -76,12 +81,12 @@ def estimated_units(project: Project, unit_size: int | None) -> int:
     return -(-size // (unit_size or USUAL_PAGE))
 
 
-def check_store() -> None:
+def check_store(*, process: str = "backup") -> None:
     """Raise JobNotStarted if the backup storage can't be written."""
     try:
         LocalStore(Path(settings.STORE_DIR)).check_writable()
     except StorageError as error:
-        raise JobNotStarted("backup", error.reason) from error
+        raise JobNotStarted(process, error.reason) from error
 
 
 def check_keepable(project: Project) -> None:

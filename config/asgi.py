@@ -15,6 +15,7 @@ from channels.sessions import SessionMiddlewareStack  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from config.body import BoundedBody  # noqa: E402
+from config.uploads import ReceivedUploads  # noqa: E402
 from jobs.consumers import SyncConsumer  # noqa: E402
 from jobs.feed import feed  # noqa: E402
 
@@ -23,7 +24,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-bounded = BoundedBody(http, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+bounded = ReceivedUploads(BoundedBody(http, settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
 
 
 async def lifespan(scope: Message, receive: Receive, send: Send) -> None:

@@ -5,17 +5,15 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from config.errors import Failure
+
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 # Messages are mappings of many kinds, for which nobody has one type.
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
-TOO_LARGE = {
-    "success": False,
-    "result": {"code": 413, "message": "Request entity too large", "info": {}},
-    "data": {},
-}
+TOO_LARGE = Failure(413, {})
 
 
 class BoundedBody:
@@ -32,7 +30,7 @@ class BoundedBody:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
         if length.isdigit() and int(length) > self.limit:
-            await self._refuse(send)
+            await refuse(send, TOO_LARGE)
             return
         body = bytearray()
         more = True
@@ -43,7 +41,7 @@ class BoundedBody:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self.limit:
-                await self._refuse(send)
+                await refuse(send, TOO_LARGE)
                 return
         if body and not length:
             headers = [*scope["headers"], (b"content-length", str(len(body)).encode())]
@@ -59,14 +57,16 @@ class BoundedBody:
 
         await self.application(scope, receive_whole, send)
 
-    async def _refuse(self, send: Send) -> None:
-        body = json.dumps(TOO_LARGE).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"x-request-id", uuid.uuid4().hex.encode()),
-            # What is left of the body is not read: this connection can't be used any more.
-            (b"connection", b"close"),
-        ]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+
+async def refuse(send: Send, failure: Failure) -> None:
+    """Answer before the application has seen the request."""
+    body = json.dumps(failure.payload).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", uuid.uuid4().hex.encode()),
+        # What is left of the body is not read: this connection can't be used any more.
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

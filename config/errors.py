@@ -27,6 +27,7 @@ MESSAGES = {
     405: "Method not allowed",
     413: "Request entity too large",
     415: "Unsupported media type",
+    416: "Range not satisfiable",
     422: "Unprocessable entity",
     429: "Too many requests",
     500: "Internal server error",
@@ -82,6 +83,8 @@ def failure_of(error: BaseException) -> Failure | None:
             return Failure(1001, info)
         case backups.errors.JobNotStarted(process=process, reason=reason):
             return Failure(1003, {"process": process, "reason": reason})
+        case backups.errors.RangeNotSatisfiable(size=size):
+            return Failure(416, {"size": size})
         case Http404():
             return Failure(404, {})
         case RequestDataTooBig():
@@ -110,6 +113,8 @@ def answer_exception(error: Exception, context: dict[str, Any]) -> Response:
         response["WWW-Authenticate"] = f'Bearer realm="{settings.API_REALM}"'
     if failure.code == 429:
         response["Retry-After"] = str(failure.info["retry_after"])
+    if failure.code == 416:
+        response["Content-Range"] = f"bytes */{failure.info['size']}"
     if failure.code == 405 and (allowed := getattr(context.get("view"), "allowed_methods", None)):
         response["Allow"] = ", ".join(allowed)
     return response

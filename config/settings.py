@@ -214,9 +214,14 @@ JOB_TASKS = {
     "sweep_project": "backups.tasks.sweep.sweep_project",
     "verify_backup": "backups.tasks.verify.verify_backup",
     "clone_backup": "backups.tasks.clone.clone_backup",
+    "import_version": "backups.tasks.imports.import_version",
 }
 # What is done now and then beside the jobs: functions without arguments.
-HOUSEKEEPING = ["backups.sweeps.request_due", "backups.verification.request_due"]
+HOUSEKEEPING = [
+    "backups.sweeps.request_due",
+    "backups.verification.request_due",
+    "backups.uploads.remove_abandoned",
+]
 HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", default=60.0)
 WORKERS = env.int("WORKERS", default=2)
 JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
@@ -266,6 +271,10 @@ CHECK_SECONDS = env.float("CHECK_SECONDS", default=0.25)
 SAFETY_VERSIONS = env.bool("SAFETY_VERSIONS", default=True)
 # The newest version of each project is verified so often; 0 for never.
 VERIFY_DAYS = env.int("VERIFY_DAYS", default=30)
+# The largest database file that is taken as an upload, and how many downloads a web process
+# serves at once: each takes some 80 MB of memory.
+IMPORT_BYTES = env.int("IMPORT_BYTES", default=10737418240)
+DOWNLOADS = env.int("DOWNLOADS", default=4)
 BLOCK_BYTES = env.int("BLOCK_BYTES", default=64 * 1024)
 FRAME_BYTES = env.int("FRAME_BYTES", default=256 * 1024)
 PACK_BYTES = env.int("PACK_BYTES", default=32 * 1024 * 1024)

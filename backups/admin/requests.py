@@ -1,18 +1,21 @@
 """Asking for jobs from the admin: who may, and what is said afterwards.
 
-To back up takes the permission backups.add_backup, to restore or to verify backups.change_backup:
-a version itself can't be changed, so the permission means what is done with it.
+To back up takes the permission backups.add_backup, to restore, verify or download
+backups.change_backup: a version itself can't be changed, so the permission means what is done with
+it.
 """
 
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from rest_framework.exceptions import Throttled
 
 from backups import services, verification
-from backups.errors import JobNotStarted, VersionUnknown
+from backups.errors import JobNotStarted, RangeNotSatisfiable, VersionUnknown
+from backups.files import file_answer
 from backups.models import Backup
 from jobs.models import Job
 from projects.admin.columns import link
@@ -29,6 +32,10 @@ def may_restore(request: HttpRequest) -> bool:
 
 
 def may_verify(request: HttpRequest) -> bool:
+    return may_restore(request)
+
+
+def may_download(request: HttpRequest) -> bool:
     return may_restore(request)
 
 
@@ -110,6 +117,25 @@ def verify(request: HttpRequest, backup: Backup) -> bool:
         ),
     )
     return True
+
+
+def download(request: HttpRequest, backup: Backup) -> HttpResponseBase | None:
+    """The version as a file; None, and a message why, when it can't be had."""
+    if backup.state != Backup.State.COMPLETE or backup.project.status != Project.Status.ACTIVE:
+        messages.error(request, f"{backup.project}: this version can't be downloaded.")
+        return None
+    try:
+        return file_answer(
+            backup,
+            wanted=request.headers.get("Range"),
+            only_if=request.headers.get("If-Range"),
+            with_body=True,
+        )
+    except (JobNotStarted, RangeNotSatisfiable) as error:
+        messages.error(request, f"{backup.project}: the download failed: {error.reason}.")
+    except Throttled:
+        messages.error(request, "Too many downloads are under way: try again in a while.")
+    return None
 
 
 def _staff(request: HttpRequest) -> User:

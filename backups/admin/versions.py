@@ -7,13 +7,26 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from backups.admin.requests import may_restore, may_verify, restore, verify
+from backups.admin.requests import (
+    download,
+    may_download,
+    may_restore,
+    may_verify,
+    restore,
+    verify,
+)
 from backups.models import Backup
 from jobs.admin import reason
 from jobs.models import Job
@@ -104,7 +117,9 @@ class BackupAdmin(FactsAdmin):
         "damage_found",
         "purpose",
         "parent_version",
+        "unchanged",
         "content_hash",
+        "sha256",
         "contents",
     )
     readonly_fields = fields
@@ -118,7 +133,11 @@ class BackupAdmin(FactsAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        views = {"restore": self.restore_view, "verify": self.verify_view}
+        views = {
+            "restore": self.restore_view,
+            "verify": self.verify_view,
+            "download": self.download_view,
+        }
         own = [
             path(
                 f"<int:pk>/{name}/", self.admin_site.admin_view(view), name=f"backups_backup_{name}"
@@ -131,6 +150,7 @@ class BackupAdmin(FactsAdmin):
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> Any:
         context["may_restore"] = may_restore(request) and is_restorable(kwargs["obj"])
+        context["may_download"] = may_download(request) and is_restorable(kwargs["obj"])
         context["may_verify"] = may_verify(request) and is_restorable(kwargs["obj"])
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -168,6 +188,17 @@ class BackupAdmin(FactsAdmin):
         if backup is None or request.method != "POST":
             raise Http404
         self._verify(request, backup)
+        return HttpResponseRedirect(page_of(backup))
+
+    def download_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """The link "Download" on a version's page."""
+        if not (self.has_view_permission(request) and may_download(request)):
+            raise PermissionDenied
+        backup = self.get_object(request, str(pk))
+        if backup is None or request.method != "GET":
+            raise Http404
+        if (answer := download(request, backup)) is not None:
+            return answer
         return HttpResponseRedirect(page_of(backup))
 
     @admin.action(description="Verify", permissions=["verify"])

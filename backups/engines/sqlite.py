@@ -47,7 +47,7 @@ class SqliteEngine:
 
     def state(self) -> str:
         """See `Engine.state` and `file_state`."""
-        return file_state(self._path)
+        return "" if self._private else file_state(self._path)
 
     def snapshot(self, *, keep_damaged: bool = False) -> AbstractContextManager[Snapshot]:
         """See `Engine.snapshot` and `sqlite_snapshot`."""

@@ -58,13 +58,33 @@ class StoredContent:
         if whole.digest() != self._outline.content_hash:
             raise ObjectDamaged("the version's content is not the one that was backed up")
 
-    def _wanted(self, known: Iterator[bytes]) -> Iterator[tuple[_Wanted, list[Piece]]]:
-        """The blocks, and where lies what has to be read of each."""
+    def part(self, start: int, end: int) -> Iterator[bytes]:
+        """The bytes of the content from `start` up to `end`, in pieces of about a block.
+
+        Each block that they lie in is checked, but not the whole. Raises StorageError.
+        """
+        reader = self._project_store.pack_reader(self._press, self._outline)
+        first = start // self.block_size
+        at = first * self.block_size
+        for wanted, read in assembled(reader, self._wanted(iter(()), first)):
+            if at >= end:
+                return
+            block, _ = self._whole_block(wanted, read, reader)
+            yield block[max(0, start - at) : end - at]
+            at += len(block)
+
+    def _wanted(
+        self, known: Iterator[bytes], first_block: int = 0
+    ) -> Iterator[tuple[_Wanted, list[Piece]]]:
+        """The blocks from the given one on, and where lies what has to be read of each."""
         outline, shape = self._outline, self._outline.shape
-        for number in range(len(outline.chains)):
+        first_segment, first_inside = divmod(first_block, shape.segment_blocks)
+        for number in range(first_segment, len(outline.chains)):
             segment = self._project_store.read_segment(outline, number)
             size = outline.segment_size(number)
-            for block, start in enumerate(range(0, size, shape.block_size)):
+            begin = first_inside * shape.block_size if number == first_segment else 0
+            for start in range(begin, size, shape.block_size):
+                block = start // shape.block_size
                 length = min(shape.block_size, size - start)
                 held = next(known, b"")
                 digest = self._fingerprints.block_digest(held) if held else b""

@@ -24,15 +24,18 @@ from projects.serializers import project_entities
 from projects.throttles import CreateThrottle
 
 
-class CreateParameters(Parameters):
+class LabelParameters(Parameters):
     created_by = TextParameter(max_length=200)
     name = NameParameter(required=False)
-    keep_damaged = BooleanParameter(required=False)
 
     def validate_created_by(self, value: str) -> str:
         if not visible_text(value):
             raise ValidationError("must not be blank")
         return value
+
+
+class CreateParameters(LabelParameters):
+    keep_damaged = BooleanParameter(required=False)
 
 
 class CreateView(ProjectView):

@@ -30,6 +30,9 @@ class Call:
     forbids: bool = False
     signs_in: bool = False
     repeatable: bool = False
+    # A form with a file in the field `upload_file`; an answer that is a file of this type.
+    takes_file: bool = False
+    gives_file: str = ""
 
     @property
     def answer(self) -> Shape:

@@ -161,6 +161,16 @@ VERSION_DETAILS = named(
             "duration": {"type": ["number", "null"], "minimum": 0, "examples": [0.8]},
             "state": choice(Backup.State.COMPLETE),
             "purpose": choice(*Backup.Purpose.values),
+            "unchanged": {
+                "type": "boolean",
+                "examples": [False],
+                "description": "Whether it is the same as the version that it was compared with.",
+            },
+            "sha256": {
+                "type": ["string", "null"],
+                "examples": [None],
+                "description": "Of its file, in hex; known once it was downloaded or verified.",
+            },
             "checked_on": {
                 "type": ["number", "null"],
                 "examples": [None],
@@ -182,7 +192,7 @@ VERSION_DETAILS = named(
 
 PROCESS_INFO = record(
     {
-        "process": choice("backup", "restore", "purge", "verify", "clone"),
+        "process": choice("backup", "restore", "purge", "verify", "clone", "import"),
         "reason": text("the project's database does not exist"),
     }
 )

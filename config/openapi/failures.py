@@ -57,6 +57,9 @@ INVALID_NAME = Failure(
 VERSION_UNKNOWN = unknown(
     "no such version that can be restored", record({"version": whole(999, 0)})
 )
+RANGE_NOT_SATISFIABLE = Failure(
+    416, "the range begins behind the end of the file", record({"size": whole(41943040)})
+)
 JOB_UNKNOWN = unknown("the project has no such job", record({"job": text("no such token")}))
 CURSOR_UNKNOWN = unknown(
     "the log does not know the cursor: call init again", record({"reset": {"const": True}})
@@ -87,8 +90,18 @@ COMMON: dict[int, tuple[str, Failure]] = {
     ),
     404: ("NotFound", Failure(404, "no such path", EMPTY)),
     405: ("MethodNotAllowed", Failure(405, "another method is used on this path", EMPTY)),
-    413: ("TooLarge", Failure(413, "the body is longer than a megabyte", EMPTY)),
-    415: ("UnsupportedMediaType", Failure(415, "the body is not `application/json`", EMPTY)),
+    413: (
+        "TooLarge",
+        Failure(413, "the body is longer than a megabyte, a file than IMPORT_BYTES", EMPTY),
+    ),
+    415: (
+        "UnsupportedMediaType",
+        Failure(
+            415,
+            "the body is not `application/json`, or for an import not `multipart/form-data`",
+            EMPTY,
+        ),
+    ),
     429: (
         "TooManyRequests",
         Failure(429, "called too often", record({"retry_after": whole(17, 0)})),
@@ -123,6 +136,26 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "Seconds after which to try again.",
         "required": True,
         "schema": text("17", pattern="^[0-9]+$"),
+    },
+    "Accept-Ranges": {
+        "description": "Parts can be asked for.",
+        "required": True,
+        "schema": {"const": "bytes"},
+    },
+    "ETag": {
+        "description": "The same for the same bytes; for If-Range.",
+        "required": True,
+        "schema": text('"9f86d081884c7d65"', pattern='^"[0-9a-f]+"$'),
+    },
+    "Repr-Digest": {
+        "description": "The SHA-256 of the whole file (RFC 9530), also with a part of it.",
+        "required": True,
+        "schema": text("sha-256=:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=:"),
+    },
+    "Content-Range": {
+        "description": "Which bytes of how many.",
+        "required": True,
+        "schema": text("bytes 0-1023/41943040"),
     },
     "Allow": {
         "description": "The methods that the path knows.",

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import MESSAGES
-from config.openapi.entities import ENTITIES
-from config.openapi.failures import INVALID_NAME, VERSION_UNKNOWN, not_started
+from config.openapi.entities import ENTITIES, VERSION
+from config.openapi.failures import (
+    INVALID_NAME,
+    RANGE_NOT_SATISFIABLE,
+    VERSION_UNKNOWN,
+    not_started,
+)
 from config.openapi.shapes import COMPONENTS, example_of
+from projects import idempotency
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "api.md"
 MARK = "<!-- From here on written by `manage.py api_page`. -->\n"
@@ -71,11 +77,26 @@ def _failures(operation: Document, document: Document) -> str:
     """The codes of an operation that are not those of every call."""
     told = []
     for status, response in operation["responses"].items():
-        if "$ref" not in response and status != "200":
+        if "$ref" not in response and not status.startswith("2"):
             told.append(response["description"].removesuffix("."))
         elif status in ("401", "403") or (status == "400" and "requestBody" in operation):
             told.append(f"`{status}`")
     return ", ".join(told)
+
+
+_CURL = 'curl -sS -H "Authorization: Bearer $TOKEN"'
+
+
+def _path(path: str) -> str:
+    return path.replace("{gid}", "$GID").replace("{version}", str(VERSION))
+
+
+def _form(example: Document, path: str) -> str:
+    """A shell line that sends a form with a file."""
+    fields = [
+        f"-F {name}='{'@' * (name == 'upload_file')}{value}'" for name, value in example.items()
+    ]
+    return f'```sh\n{_CURL} \\\n    {" ".join(fields)} \\\n    "$URL{_path(path)}"\n```\n'
 
 
 def _wrapped(*sentences: str) -> str:
@@ -86,20 +107,25 @@ def section(path: str, methods: Document, document: Document) -> Iterator[str]:
     """One path: what it takes, what it answers, how it fails."""
     operation = methods.get("post") or methods["get"]
     verbs = " or ".join(method.upper() for method in sorted(methods))
-    yield f"\n### {verbs} {path.replace('{gid}', '<gid>')}\n\n"
-    takes_key = any(item["in"] == "header" for item in operation.get("parameters", []))
+    yield f"\n### {verbs} {path.replace('{', '<').replace('}', '>')}\n\n"
+    takes_key = any(item["name"] == idempotency.HEADER for item in operation.get("parameters", []))
     yield _wrapped(
         f"{operation['summary']}.",
         operation.get("description", ""),
         "Takes the header `Idempotency-Key`." if takes_key else "",
     )
     if body := operation.get("requestBody"):
-        content = body["content"]["application/json"]
+        ((kind, content),) = body["content"].items()
         yield from _parameters(content["schema"])
-        yield f"\n{block(content['example'])}\n"
-    yield "Answer:\n\n"
-    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
-    yield block(example_of(answer, brief=ENTITIES))
+        if kind == "application/json":
+            yield f"\n{block(content['example'])}\n"
+        else:
+            yield f"\n{_form(content['example'], path)}\n"
+    ((kind, content),) = operation["responses"]["200"]["content"].items()
+    if kind == "application/json":
+        yield "Answer:\n\n" + block(example_of(content["schema"], brief=ENTITIES))
+    else:
+        yield f'```sh\n{_CURL} -C - -o shop.sqlite3 "$URL{_path(path)}"\n```\n'
     if failures := _failures(operation, document):
         yield "\n" + _wrapped(f"Fails with {failures}.")
 
@@ -118,7 +144,7 @@ def errors(document: Document) -> Iterator[str]:
         info = f"`{json.dumps(result['info'])}`" if result["info"] else ""
         when = response["description"] + also
         yield f"| {result['code']} | {result['message']} | {when} | {info} |\n"
-    for failure in (VERSION_UNKNOWN, INVALID_NAME, not_started("backup")):
+    for failure in (RANGE_NOT_SATISFIABLE, VERSION_UNKNOWN, INVALID_NAME, not_started("backup")):
         when = "What was named does not exist." if failure.code == 422 else failure.sentence
         info = json.dumps(failure.example["result"]["info"])
         yield f"| {failure.code} | {MESSAGES[failure.code]} | {when} | `{info}` |\n"

@@ -15,8 +15,9 @@ from rest_framework.views import APIView
 from config.openapi.call import Call
 from config.openapi.calls import CALLS
 from config.openapi.entities import PROJECT_GID
-from config.openapi.failures import COMMON, Failure, headers
-from config.openapi.shapes import Shape, text
+from config.openapi.entities import VERSION as EXAMPLE_VERSION
+from config.openapi.failures import COMMON, RANGE_NOT_SATISFIABLE, Failure, headers
+from config.openapi.shapes import Shape, text, whole
 from projects import idempotency
 from projects.permissions import ProjectView
 
@@ -26,6 +27,20 @@ GID = OpenApiParameter(
     OpenApiParameter.PATH,
     required=True,
     description="The project's gid.",
+)
+VERSION = OpenApiParameter(
+    "version",
+    whole(EXAMPLE_VERSION, maximum=2**63 - 1),
+    OpenApiParameter.PATH,
+    required=True,
+    description="The version's number.",
+)
+RANGE = OpenApiParameter(
+    "Range",
+    text("bytes=0-1023"),
+    OpenApiParameter.HEADER,
+    description="One range of bytes, to go on with a download that was broken off; anything else"
+    " is passed over.",
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     idempotency.HEADER,
@@ -65,6 +80,8 @@ class EnvelopeSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         parameters = [GID] if "{gid}" in self.path else []
+        if self.call.gives_file:
+            parameters += [VERSION, RANGE]
         return [*parameters, IDEMPOTENCY_KEY] if self.call.repeatable else parameters
 
     def get_response_serializers(self) -> None:
@@ -81,14 +98,19 @@ class EnvelopeSchema(AutoSchema):
         if call.one_of:
             shape["anyOf"] = [{"required": [name]} for name in call.one_of]
         required = bool(call.one_of or shape.get("required"))
+        if call.takes_file:
+            shape["properties"]["upload_file"] |= {"contentMediaType": "application/vnd.sqlite3"}
         content = {"schema": shape, "example": call.body}
-        return {"required": required, "content": {"application/json": content}}
+        kind = "multipart/form-data" if call.takes_file else "application/json"
+        return {"required": required, "content": {kind: content}}
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         responses: dict[str, Any] = {
             str(status): {"$ref": f"#/components/responses/{COMMON[status][0]}"}
             for status in self._common_statuses()
         }
+        if self.call.gives_file:
+            return dict(sorted((responses | self._file_responses()).items()))
         renewed = [] if self._is_public and not self.call.signs_in else ["Authorization"]
         responses["200"] = {
             "description": "Done.",
@@ -100,6 +122,25 @@ class EnvelopeSchema(AutoSchema):
         if self.call.fails:
             responses["422"] = _unprocessable(self.call.fails)
         return dict(sorted(responses.items()))
+
+    def _file_responses(self) -> dict[str, Any]:
+        """Of an answer that is a file: the whole, a part, or neither."""
+        content = {self.call.gives_file: {"schema": {"type": "string", "format": "binary"}}}
+        told = headers("Authorization", "Accept-Ranges", "ETag", "Repr-Digest")
+        parts = headers("Authorization", "Accept-Ranges", "ETag", "Repr-Digest", "Content-Range")
+        beyond = RANGE_NOT_SATISFIABLE
+        return {
+            "200": {"description": "The file.", "headers": told, "content": content},
+            "206": {"description": "A part of it.", "headers": parts, "content": content},
+            "416": {
+                "description": f"`416`: {beyond.when}.",
+                "headers": headers("Content-Range"),
+                "content": {
+                    "application/json": {"schema": beyond.shape, "example": beyond.example}
+                },
+            },
+            "422": _unprocessable(self.call.fails),
+        }
 
     @property
     def _is_public(self) -> bool:

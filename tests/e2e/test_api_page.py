@@ -33,6 +33,8 @@ def examples() -> list[Example]:
             blocks = [
                 json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", text, re.M | re.S)
             ]
+            if "```sh" in text:
+                continue  # files: tests/e2e/test_files.py
             body = blocks[0] if len(blocks) == 2 else None
             found.append(Example(heading[1].split(" or "), heading[2], body, blocks[-1]))
     return found

@@ -106,6 +106,8 @@ TABLE = {
     ),
     "api/p/<str:gid>/backups/verify": Row(lambda a: {"version": a.target.version}),
     "api/p/<str:gid>/backups/clone": Row(lambda a: {"version": a.target.version}),
+    "api/p/<str:gid>/backups/<int:version>/download": Row(nothing, method="GET"),
+    "api/p/<str:gid>/backups/import": Row(nothing),
     "api/p/<str:gid>/backups/delete": Row(lambda a: {"version": a.target.version}),
 }
 

@@ -2,7 +2,8 @@
 
 from rest_framework.views import APIView
 
-from backups.views import clones, verification, versions
+from backups import files
+from backups.views import clones, downloads, imports, verification, versions
 from config.openapi.call import Call
 from config.openapi.entities import (
     PROJECT,
@@ -14,7 +15,7 @@ from config.openapi.entities import (
     version,
 )
 from config.openapi.failures import INVALID_NAME, VERSION_UNKNOWN, not_started
-from config.openapi.shapes import Shape, list_of, nullable, record, whole
+from config.openapi.shapes import EMPTY, Shape, list_of, nullable, record, whole
 
 TAG = "Backups"
 NAMED = record({"project": PROJECT, "version": version()})
@@ -111,6 +112,38 @@ CALLS: dict[type[APIView], Call] = {
         description="For members who are persons. The caller owns the new project, which `result`"
         " and `data` tell of; its database is there at once, and empty until the job has ended"
         " well. The job is the new project's.",
+    ),
+    downloads.DownloadView: Call(
+        TAG,
+        "Download a version",
+        EMPTY,
+        fails=(VERSION_UNKNOWN, not_started("download")),
+        gives_file=files.CONTENT_TYPE,
+        description="For members. The version as a plain SQLite file, which any program can open."
+        " The first time all of it is read before the answer begins, for its SHA-256. A download"
+        " that was broken off goes on with `Range`. So many at a time, and no more, are served"
+        " (429).",
+    ),
+    imports.ImportView: Call(
+        TAG,
+        "Make a version of a file",
+        record({"project": PROJECT, "version": version(), "job.token": TOKEN}),
+        takes=imports.ImportParameters,
+        takes_file=True,
+        body={"created_by": "pipeline", "name": "from the old server", "upload_file": "shop.db"},
+        notes=NAME
+        | {
+            "created_by": {"description": "Groups backups. Not blank."},
+            "upload_file": {
+                "description": "A SQLite database file that no program has open. One that was in"
+                " WAL mode must have been closed: what is in its -wal file is not in it."
+            },
+        },
+        fails=(INVALID_NAME, not_started("import")),
+        repeatable=True,
+        description="For members. The body is a form, `multipart/form-data`. The job checks all of"
+        " the file before the version is listed; the project's database is left as it is until the"
+        " version is restored.",
     ),
     versions.UpdateView: Call(
         TAG,

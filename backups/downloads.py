@@ -1,0 +1,76 @@
+"""A version as a plain database file, for whoever wants to have it elsewhere."""
+
+import hashlib
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from django.utils.text import slugify
+
+from backups import targets
+from backups.models import Backup
+from backups.pipeline import opened_content
+
+# Pieces for a client, instead of blocks: fewer steps for the same bytes.
+_PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Download:
+    """A version's file. `sha256` is in hex; `etag` the same for the same bytes only."""
+
+    backup: Backup
+    size: int
+    sha256: str
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.sha256}"'
+
+    @property
+    def file_name(self) -> str:
+        project = slugify(self.backup.project.name, allow_unicode=True)[:60] or "database"
+        return f"{project}-version-{self.backup.version}.sqlite3"
+
+    def pieces(self, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` up to `end`. Nothing is read before the first is asked for.
+
+        Raises StorageError: for a whole file also at its end, if it is not what was backed up.
+        """
+        return pieces_of(self.backup, None if (start, end) == (0, self.size) else (start, end))
+
+
+def download_of(backup: Backup) -> Download:
+    """The version as a file. The first time all of it is read, for its hash. Raises StorageError,
+    also when it is not what was backed up."""
+    if not backup.sha256:
+        hasher = hashlib.sha256()
+        with closing(pieces_of(backup)) as pieces:
+            for piece in pieces:
+                hasher.update(piece)
+        note_hash(backup, hasher.hexdigest())
+    return Download(backup, backup.size or 0, backup.sha256)
+
+
+def note_hash(backup: Backup, sha256: str) -> None:
+    """Keep the hash with all of the project's versions that have the same content."""
+    backup.sha256 = sha256
+    Backup.objects.filter(project=backup.project, content_hash=backup.content_hash).update(
+        sha256=sha256
+    )
+
+
+def pieces_of(backup: Backup, part: tuple[int, int] | None = None) -> Generator[bytes, None, None]:
+    """The bytes of a version's file, or those from one place up to another."""
+    store = targets.store_of(backup.project)
+    with opened_content(store, backup.manifest_key) as content:
+        gathered: list[bytes] = []
+        length = 0
+        for block in content.blocks() if part is None else content.part(*part):
+            gathered.append(block)
+            length += len(block)
+            if length >= _PIECE_BYTES:
+                yield b"".join(gathered)
+                gathered, length = [], 0
+        if gathered:
+            yield b"".join(gathered)

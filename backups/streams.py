@@ -1,0 +1,45 @@
+"""A long answer, read in a thread of its own while it is sent."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+logger = logging.getLogger(__name__)
+
+
+class Stream:
+    """An asynchronous iterator over pieces that are made synchronously, one at a time.
+
+    The server awaits each before it makes the next, so a slow client slows the reading. `close`
+    ends the reading, wherever it is; it may be called at any time, and more than once.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], *, closed: Callable[[], None]) -> None:
+        self._pieces = pieces
+        self._closed: Callable[[], None] | None = closed
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    async def __anext__(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        try:
+            piece = await loop.run_in_executor(self._thread, next, self._pieces, None)
+        except Exception:
+            # Too late for an answer of another status: the client sees that bytes are missing.
+            logger.exception("an answer that was being sent is broken off")
+            raise
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    def close(self) -> None:
+        closed, self._closed = self._closed, None
+        if closed is None:
+            return
+        if isinstance(self._pieces, Generator):
+            self._thread.submit(self._pieces.close)  # after the piece that is being made
+        self._thread.submit(closed)
+        self._thread.shutdown(wait=False)

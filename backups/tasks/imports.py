@@ -1,0 +1,53 @@
+"""The job that makes a version of an uploaded database file."""
+
+from backups import pipeline, targets, uploads
+from backups.models import Backup
+from backups.parents import parent_for_next
+from backups.tasks.columns import columns_of
+from backups.tasks.failures import reasons_for_users
+from jobs.errors import JobFailed
+from jobs.events import project_changed
+from jobs.run import Run
+
+
+def import_version(run: Run) -> None:
+    """Check all of the file, then make the version that was reserved for it."""
+    file: str = run.arguments["file"]
+    try:
+        _import(run, file)
+    except JobFailed:
+        uploads.remove(file)
+        raise
+    # Whatever else ends this attempt leaves the file: the job may be begun anew.
+    uploads.remove(file)
+
+
+def _import(run: Run, file: str) -> None:
+    project = run.job.project
+    path = uploads.kept_path(file)
+    backup = Backup.objects.get(job=run.job)
+    if not path.exists():
+        raise JobFailed("the uploaded file is not there any more; import it again")
+    parent = parent_for_next(project)
+    label = pipeline.VersionLabel(
+        version=backup.version,
+        name=backup.name,
+        created_by=backup.created_by,
+        created_on=backup.created_on.timestamp(),
+    )
+    engine = targets.engine_of_upload(path)
+    with reasons_for_users():
+        engine.check(lambda: run.progress(run.total, run.remaining))
+        taken = pipeline.take(
+            engine,
+            targets.store_of(project),
+            label,
+            parent_key=parent.manifest_key if parent else None,
+            progress=run.progress,
+        )
+    columns = columns_of(taken)
+    if taken.size == path.stat().st_size:
+        columns["sha256"] = run.arguments["sha256"]
+    with run.completion(unless_cancelled=True) as events:
+        Backup.objects.filter(pk=backup.pk).update(**columns)
+        events.append(project_changed(project.gid))

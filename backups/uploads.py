@@ -1,0 +1,91 @@
+"""Database files that were uploaded: kept until the job that imports them has ended."""
+
+import os
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from backups.errors import JobNotStarted
+from jobs.models import Job
+
+KIND = "import_version"
+SCOPE_KEY = "savepoint.upload"
+# Between the file's last move and the record of its job lies a moment only.
+_ABANDONED_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that came with a call. Whoever received it removes it after the call, if it is still
+    where it was. `sha256` is in hex."""
+
+    path: Path
+    size: int
+    sha256: str
+
+    def starts_with(self, magic: bytes) -> bool:
+        """Whether the file begins so."""
+        with open(self.path, "rb") as file:
+            return file.read(len(magic)) == magic
+
+
+def receiving_path() -> Path:
+    """A new name for a file that is being received. Sweeps remove what stays there for a day."""
+    folder = Path(settings.SCRATCH_DIR)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / f"savepoint-upload-{secrets.token_hex(8)}"
+
+
+def kept_path(name: str) -> Path:
+    """Where the upload that a job names is kept."""
+    return _folder() / name
+
+
+def keep(upload: Upload) -> str:
+    """Move the file to where its job will look for it, durably; returns its name there.
+
+    Raises JobNotStarted.
+    """
+    name = f"{secrets.token_hex(16)}.sqlite3"
+    try:
+        _folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.rename(upload.path, kept_path(name))
+        descriptor = os.open(_folder(), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        reason = f"the uploaded file can't be kept: {error.strerror}"
+        raise JobNotStarted("import", reason) from error
+    return name
+
+
+def remove(name: str) -> None:
+    """Remove a kept upload; nothing happens when there is none."""
+    with suppress(FileNotFoundError):
+        os.unlink(kept_path(name))
+
+
+def remove_abandoned() -> int:
+    """Remove the uploads that no job waits for any more. Returns how many there were."""
+    before = time.time() - _ABANDONED_SECONDS
+    try:
+        with os.scandir(_folder()) as entries:
+            old = [entry.name for entry in entries if entry.stat().st_ctime < before]
+    except FileNotFoundError:
+        return 0
+    active = Job.objects.filter(kind=KIND, status__in=Job.ACTIVE)
+    wanted = {arguments["file"] for arguments in active.values_list("arguments", flat=True)}
+    abandoned = [name for name in old if name not in wanted]
+    for name in abandoned:
+        remove(name)
+    return len(abandoned)
+
+
+def _folder() -> Path:
+    return Path(settings.SCRATCH_DIR) / "imports"
