@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 ARGS ?= -n auto --dist loadfile
 HOST ?= 127.0.0.1
+SIZE_MB ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 # Only when it is given, here or in the environment; else .env or the default decides.
@@ -11,7 +12,7 @@ ifneq ($(strip $(DATA_DIR)),)
 export DATA_DIR
 endif
 
-.PHONY: run test check clean
+.PHONY: run test check bench clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m config.keys
@@ -31,6 +32,9 @@ check: $(VENV)/dev.stamp
 	&& $(BIN)/python manage.py makemigrations --check --dry-run \
 	&& $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
+bench: $(VENV)/bench.stamp
+	@$(BIN)/python -m benchmarks --size-mb $(SIZE_MB) $(if $(OUT),--out $(OUT)) $(BENCH_ARGS)
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
@@ -45,3 +49,7 @@ $(VENV)/run.stamp: $(BIN)/python requirements.txt
 $(VENV)/dev.stamp: $(BIN)/python requirements.txt requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/bench.stamp: $(BIN)/python requirements.txt requirements-dev.txt requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp

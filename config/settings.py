@@ -224,6 +224,8 @@ HOUSEKEEPING = [
 ]
 HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", default=60.0)
 WORKERS = env.int("WORKERS", default=2)
+# The niceness of the threads that do jobs: with 0 they share alike with all other programs.
+WORKER_NICE = env.int("WORKER_NICE", default=10)
 JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
 JOB_HEARTBEAT_SECONDS = env.float("JOB_HEARTBEAT_SECONDS", default=5.0)
 JOB_STALL_SECONDS = env.float("JOB_STALL_SECONDS", default=300.0)

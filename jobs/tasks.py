@@ -12,7 +12,7 @@ from jobs import lease, lifecycle
 from jobs.errors import Cancelled, Draining, JobFailed, LeaseLost
 from jobs.heartbeat import Heartbeat
 from jobs.run import Run, is_draining
-from jobs.worker import worker_name, working_on
+from jobs.worker import give_way, worker_name, working_on
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ def _run(claim: lease.Claim) -> None:
     try:
         function: Callable[[Run], None] = import_string(settings.JOB_TASKS[claim.job.kind])
         with working_on(token), Heartbeat(run):
+            give_way()
             function(run)
     except LeaseLost:
         raise

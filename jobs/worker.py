@@ -24,6 +24,14 @@ CLUSTER_VARIABLE = "SAVEPOINT_CLUSTER"
 SUPERVISOR_VARIABLE = "SAVEPOINT_SUPERVISOR"
 
 
+def give_way() -> None:
+    """Let this thread, and those that it begins, have the processors after the programs whose
+    databases are worked on."""
+    present = os.getpriority(os.PRIO_PROCESS, 0)
+    if present < settings.WORKER_NICE:
+        os.setpriority(os.PRIO_PROCESS, 0, settings.WORKER_NICE)
+
+
 def worker_name() -> str:
     """This worker as it stands in a job's row: host:cluster:process."""
     cluster = os.environ.get(CLUSTER_VARIABLE, "")

@@ -4,6 +4,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from backups.engines.interface import Content
 from backups.engines.sqlite_check import RestoreProgress, content_check
 from backups.engines.sqlite_connection import Connection, opened, sqlite_errors_translated
 from backups.errors import DatabaseFull, DatabaseUnreachable
+
+_FLUSH_BYTES = 1 << 25
 
 
 @contextmanager
@@ -73,13 +76,22 @@ def opened_copy(path: Path) -> Iterator[Connection]:
 def _write(
     descriptor: int, content: Content, known: Iterable[bytes], progress: RestoreProgress
 ) -> None:
-    written = 0
-    for block in content.blocks(known):
-        rest = memoryview(block)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        written += len(block)
-        progress.written(written // content.unit_size)
+    written = flushed = 0
+    with ThreadPoolExecutor(1, thread_name_prefix="flush") as flusher:
+        flush: Future[None] | None = None
+        for block in content.blocks(known):
+            rest = memoryview(block)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            written += len(block)
+            progress.written(written // content.unit_size)
+            # Bring it to the disk while the rest is put together. A failure is told once only.
+            if written - flushed >= _FLUSH_BYTES and (flush is None or flush.done()):
+                if flush is not None:
+                    flush.result()
+                flush, flushed = flusher.submit(os.fdatasync, descriptor), written
+        if flush is not None:
+            flush.result()
     if written != os.fstat(descriptor).st_size or written != content.size:
         raise DatabaseUnreachable("the copy of the version is not as long as the version")
     os.fsync(descriptor)

@@ -1,5 +1,6 @@
 """Jobs as they stand, and jobs that are cancelled."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,3 +223,14 @@ def test_a_viewer_sees_jobs_and_cancels_none(service: Service, owner: Client, gi
         response = viewer.post(f"/api/p/{gid}/jobs/cancel", {"job": job})
         assert error_of(response) == (403, 403, "Forbidden", {})
         assert jobs(viewer, gid, job=job)[0]["status"] == "queued"
+
+
+def test_workers_give_way_to_other_programs(service: Service, owner: Client, gid: str) -> None:
+    owner.backup(gid)
+    # See proc_pid_stat(5): the niceness is the 19th field.
+    niceness = [
+        int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[16])
+        for pid in service.processes()
+    ]
+    assert 10 in niceness
+    assert 0 in niceness

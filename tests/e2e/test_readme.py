@@ -100,7 +100,7 @@ def test_demo_json_holds_what_is_promised_for_its_owner_only(clone: Path) -> Non
 
 
 def test_the_shell_lines_and_the_listener_do_what_the_readme_says(clone: Path) -> None:
-    first_minutes, going_back = SHELL[2], SHELL[3]
+    first_minutes, going_back, files = SHELL[2], SHELL[3], SHELL[4]
     created, polled = answers(run(clone, first_minutes))
     assert created["success"] is True
     assert polled["success"] is True
@@ -121,6 +121,10 @@ def test_the_shell_lines_and_the_listener_do_what_the_readme_says(clone: Path) -
     (restored,) = answers(run(clone, first_minutes.partition("# Take")[0], going_back))
     assert restored["success"] is True
     eventually(lambda: ended("restore_project"), "the listener hears of the restore")
+    (imported,) = answers(run(clone, first_minutes.partition("# Take")[0], files))
+    assert imported["success"] is True
+    assert (clone / "catalogue.sqlite3").read_bytes()[:15] == b"SQLite format 3"
+    eventually(lambda: ended("import_version"), "the listener hears of the import")
     listening.kill()
     listening.wait()
     listening.stdout.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import sqlean  # type: ignore[import-untyped]
+import sqlean
 
 from backups.errors import ObjectDamaged
 
