@@ -9,8 +9,9 @@ from pathlib import Path
 
 from backups.engines.sqlite_state import SETTLED_SECONDS
 from benchmarks import catalogue
-from benchmarks.contestants import CONTESTANTS, Contestant, Savepoint
+from benchmarks.contestants import Contestant, Savepoint
 from benchmarks.measure import Cost, Results, forked
+from benchmarks.peers import CONTESTANTS
 from tests.backups.engines.sqlite_files import Client
 
 

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from backups.admin.requests import back_up, may_back_up, may_restore
-from backups.admin.versions import check_badge, is_restorable
+from backups.admin.states import check_badge, is_restorable
 from backups.models import Backup
 from backups.names import MAX_LENGTH
 from jobs.admin import job_label, reason

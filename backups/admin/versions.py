@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import (
     Http404,
     HttpRequest,
@@ -17,7 +17,6 @@ from django.http import (
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from backups.admin.requests import (
     download,
@@ -27,9 +26,9 @@ from backups.admin.requests import (
     restore,
     verify,
 )
+from backups.admin.states import StateFilter, check_badge, is_restorable
 from backups.models import Backup
 from jobs.admin import reason
-from jobs.models import Job
 from projects.admin.columns import (
     NOTHING,
     badge,
@@ -41,41 +40,6 @@ from projects.admin.columns import (
 )
 from projects.admin.facts import FactsAdmin
 from projects.admin.projects import database_kind
-from projects.models import Project
-
-STATES = {
-    Backup.State.PENDING: Q(completed_on=None, deleted_on=None, job__status__in=Job.ACTIVE),
-    Backup.State.COMPLETE: Q(completed_on__isnull=False, deleted_on=None),
-    Backup.State.FAILED: Q(completed_on=None, deleted_on=None) & ~Q(job__status__in=Job.ACTIVE),
-    Backup.State.DELETED: Q(deleted_on__isnull=False),
-}
-
-
-def is_restorable(backup: Backup) -> bool:
-    return backup.state == Backup.State.COMPLETE and backup.project.status == Project.Status.ACTIVE
-
-
-def check_badge(backup: Backup) -> SafeString | str:
-    """What the last verification found."""
-    if backup.damage:
-        return badge("damaged", title=backup.damage)
-    if backup.verified_on:
-        return badge("verified", title=moment(backup.verified_on))
-    return NOTHING
-
-
-class StateFilter(admin.SimpleListFilter):
-    """By what Backup.state derives."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(state.value, state.value) for state in STATES]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Backup]) -> QuerySet[Backup]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(STATES[Backup.State(value)])
 
 
 @admin.register(Backup)

@@ -1,0 +1,47 @@
+"""What the admin tells of a version's state."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from backups.models import Backup
+from jobs.models import Job
+from projects.admin.columns import NOTHING, badge, moment
+from projects.models import Project
+
+STATES = {
+    Backup.State.PENDING: Q(completed_on=None, deleted_on=None, job__status__in=Job.ACTIVE),
+    Backup.State.COMPLETE: Q(completed_on__isnull=False, deleted_on=None),
+    Backup.State.FAILED: Q(completed_on=None, deleted_on=None) & ~Q(job__status__in=Job.ACTIVE),
+    Backup.State.DELETED: Q(deleted_on__isnull=False),
+}
+
+
+def is_restorable(backup: Backup) -> bool:
+    return backup.state == Backup.State.COMPLETE and backup.project.status == Project.Status.ACTIVE
+
+
+def check_badge(backup: Backup) -> SafeString | str:
+    """What the last verification found."""
+    if backup.damage:
+        return badge("damaged", title=backup.damage)
+    if backup.verified_on:
+        return badge("verified", title=moment(backup.verified_on))
+    return NOTHING
+
+
+class StateFilter(admin.SimpleListFilter):
+    """By what Backup.state derives."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(state.value, state.value) for state in STATES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Backup]) -> QuerySet[Backup]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(STATES[Backup.State(value)])
