@@ -20,6 +20,10 @@ class Stream:
         self._closed: Callable[[], None] | None = closed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
 
+    def __del__(self) -> None:
+        # Of an answer that nobody was left to send: the client went while it was being prepared.
+        self.close()
+
     def __aiter__(self) -> "Stream":
         return self
 
@@ -39,7 +43,9 @@ class Stream:
         closed, self._closed = self._closed, None
         if closed is None:
             return
-        if isinstance(self._pieces, Generator):
-            self._thread.submit(self._pieces.close)  # after the piece that is being made
-        self._thread.submit(closed)
-        self._thread.shutdown(wait=False)
+        try:
+            if isinstance(self._pieces, Generator):
+                self._thread.submit(self._pieces.close)  # after the piece that is being made
+        finally:
+            closed()
+            self._thread.shutdown(wait=False)

@@ -1,7 +1,9 @@
 """A multipart/form-data body (RFC 7578) as it arrives: the file to the disk, texts to memory."""
 
+import errno
 import hashlib
 import os
+import shutil
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -12,6 +14,11 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from backups.uploads import Upload, receiving_path
 
 FILE = "upload_file"
+
+
+# Other things live on the same disk, Savepoint's own database perhaps: so much is left to them.
+_KEPT_FREE_BYTES = 1 << 28
+_LOOK_EVERY_BYTES = 1 << 26
 
 
 class FormTooLarge(Exception):
@@ -31,7 +38,8 @@ class Form:
         self.upload: Upload | None = None
         self._fields_left = fields_bytes
         self._file_left = file_bytes
-        self._size = 0
+        self._size = self._look_at = 0
+        self._left = fields_bytes + file_bytes
         self._hasher = hashlib.sha256()
         self._path: Path | None = None
         self._file: FileIO | None = None
@@ -61,6 +69,9 @@ class Form:
 
     def feed(self, data: bytes, *, last: bool) -> None:
         """Take the next bytes in."""
+        self._left -= len(data)
+        if self._left < 0:
+            raise FormTooLarge
         if data:
             self._parser.write(data)
         if not last:
@@ -120,10 +131,19 @@ class Form:
         if self._file_left < 0:
             raise FormTooLarge
         piece = memoryview(data)[start:end]
+        if self._size >= self._look_at:
+            self._check_room()
         self._hasher.update(piece)
         self._size += len(piece)
         while piece:
             piece = piece[self._file.write(piece) :]
+
+    def _check_room(self) -> None:
+        """Raises OSError when this upload would fill the disk."""
+        self._look_at = self._size + _LOOK_EVERY_BYTES
+        free = shutil.disk_usage(receiving_path().parent).free
+        if free < _LOOK_EVERY_BYTES + _KEPT_FREE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _part_ends(self) -> None:
         if self._name is not None and self._name != FILE:
