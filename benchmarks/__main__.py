@@ -65,10 +65,10 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         missing = versions.measure(folder / "versions", origin, results, options.rounds)
         found += goals.of_versions(results)
     if "memory" in parts:
-        half = folder / "half.db"
-        forked(lambda: catalogue.make(half, options.size_mb // 2))
-        found.append(_memory(folder / "memory", origin, half))
-        half.unlink()
+        double = folder / "double.db"
+        forked(lambda: catalogue.make(double, options.size_mb * 2))
+        found.append(_memory(folder / "memory", double, origin))
+        double.unlink()
     if "growth" in parts:
         figures.append({"name": "growth", "value": growth.measure(folder / "g", small, results)})
         found.append(goals.of_growth(results))
