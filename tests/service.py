@@ -69,6 +69,7 @@ class Service:
         self.environment = os.environ | {
             "DATA_DIR": str(folder),
             "WORKERS": "2",
+            "WORKER_NICE": "10",
             # Short leases, so that a dead worker is noticed within the patience of a test.
             "JOB_LEASE_SECONDS": "4",
             "JOB_HEARTBEAT_SECONDS": "0.5",

@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
 
-from backups.admin.versions import STATES
+from backups.admin.states import STATES
 from backups.models import Backup
 from backups.services import create_backup
 from backups.store.local import LocalStore

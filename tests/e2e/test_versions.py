@@ -386,12 +386,15 @@ def test_the_details_of_a_version_are_true(shelf: Shelf) -> None:
         "duration",
         "state",
         "purpose",
+        "unchanged",
+        "sha256",
         "checked_on",
         "verified_on",
         "damage",
         "facts",
     }
     assert (one["state"], one["purpose"], one["verified_on"]) == ("complete", "asked_for", None)
+    assert (one["unchanged"], one["sha256"]) == (False, None)
     restored(shelf.client, shelf.gid, 3)
     assert one["size"] == shelf.database.stat().st_size
     assert 0 < one["stored"] < one["size"]
