@@ -1,15 +1,19 @@
 """A version as a plain database file, for whoever wants to have it elsewhere."""
 
 import hashlib
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
+from django.db import DatabaseError
 from django.utils.text import slugify
 
 from backups import targets
 from backups.models import Backup
 from backups.pipeline import opened_content
+
+logger = logging.getLogger(__name__)
 
 # Pieces for a client, instead of blocks: fewer steps for the same bytes.
 _PIECE_BYTES = 1 << 20
@@ -55,8 +59,16 @@ def download_of(backup: Backup) -> Download:
 def note_hash(backup: Backup, sha256: str) -> None:
     """Keep the hash with all of the project's versions that have the same content."""
     backup.sha256 = sha256
+    try:
+        _note(backup)
+    except DatabaseError:
+        # A database that is full or locked for long must not keep anybody from reading.
+        logger.warning("the hash of %s could not be noted", backup, exc_info=True)
+
+
+def _note(backup: Backup) -> None:
     Backup.objects.filter(project=backup.project, content_hash=backup.content_hash).update(
-        sha256=sha256
+        sha256=backup.sha256
     )
 
 

@@ -34,8 +34,10 @@ class Stream:
         except Exception:
             # Too late for an answer of another status: the client sees that bytes are missing.
             logger.exception("an answer that was being sent is broken off")
+            self.close()
             raise
         if piece is None:
+            self.close()
             raise StopAsyncIteration
         return piece
 

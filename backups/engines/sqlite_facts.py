@@ -38,6 +38,7 @@ def _row_counts(connection: Connection, budget: float) -> dict[str, int | None]:
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0"
             " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
         )
+        if "\0" not in name  # SQLite lets it be, but no query can name it
     ]
     counts: dict[str, int | None] = dict.fromkeys(names)
     deadline = time.monotonic() + budget

@@ -1,21 +1,20 @@
 """Whether a SQLite database has been written since it was looked at last, told without opening it.
 
-Every commit writes to the database file, or to the -wal file beside it, by a call that sets the
-file's times to the moment of the call. So two looks that find the same files (by device, number,
-length and times; of a -wal file also by its header, whose salts change each time that it is begun
-anew) had no commit between them, provided that
+Where no -wal file with any bytes lies beside it, every commit writes to the database file, by a call
+that sets the file's times to the moment of the call, before it lets readers in. So two looks that
+find the same file (by device, number, length and times) had no commit between them, provided that
 
+- there was no such -wal file at either look: with one, a commit shows in the -shm file only, through
+  memory and whenever its writer gets to it, perhaps long after its last write to any file;
 - the times were well in the past at the first look: a later write gives others then, however
   coarse the clock of the file system is;
 - the file system is one of this machine, that tells of every write at once;
 - the machine has not been started again in between: a power failure may take back the times of a
   write, and leave what was written.
 
-A transaction that is under way has written too, or writes at its commit; the rollback of a hot
-journal writes. Only the -shm file is written through memory, and it holds nothing of the content.
-Of the database file the time of change counts too, which nobody can put back; not of the -wal file,
-as SQLite sets its owner whenever root opens it.
-The same idea, with the same caveat about times that are too young, is git's index.
+A transaction that is under way has written too, or writes at its commit, and locks readers out until
+then; the rollback of a hot journal writes. The same idea, with the same caveat about times that are
+too young, is git's index.
 """
 
 import hashlib
@@ -28,7 +27,6 @@ from backups.errors import DatabaseUnreachable
 
 # The coarsest clock of the file systems below ticks once a second.
 SETTLED_SECONDS = 2.5
-_WAL_HEADER_SIZE = 32
 _LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "tmpfs", "overlay"}
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -37,28 +35,21 @@ _MOUNTS = Path("/proc/self/mountinfo")
 def file_state(path: Path) -> str:
     """A text that is the same again as long as nobody has written to the database at `path`.
 
-    Empty where that can't be told: too soon after a write, or on a file system that may tell of
-    writes late. Raises DatabaseUnreachable.
+    Empty where that can't be told: beside a -wal file with bytes, too soon after a write, or on a
+    file system that may tell of writes late. Raises DatabaseUnreachable.
     """
     try:
         mount = _mount_of(path)
-        if not mount:
-            return ""
         boot = _BOOT.read_text().strip()
-        wal_path = path.with_name(path.name + "-wal")
-        database, wal = _look(path), _look(wal_path)
-        # Unlike the database file, it can be opened beside SQLite: no locks lie on it.
-        beside = f"{_told(wal)} {_header(wal_path)}" if wal else ""
-    except FileNotFoundError:
-        return ""  # closed at this very moment
+        database = _look(path)
+        wal = _look(path.with_name(path.name + "-wal"))
     except OSError as error:
         raise DatabaseUnreachable(f"the database cannot be reached: {error.strerror}") from error
-    if database is None:
+    if not mount or database is None or wal is not None:
         return ""
-    youngest = max(database.st_mtime, database.st_ctime, wal.st_mtime if wal else 0.0)
-    if youngest > time.time() - SETTLED_SECONDS:
+    if max(database.st_mtime, database.st_ctime) > time.time() - SETTLED_SECONDS:
         return ""
-    told = [boot, mount, _told(database), str(database.st_ctime_ns), beside]
+    told = [boot, mount, _told(database)]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
@@ -72,12 +63,7 @@ def _look(path: Path) -> os.stat_result | None:
 
 
 def _told(look: os.stat_result) -> str:
-    return f"{look.st_dev} {look.st_ino} {look.st_size} {look.st_mtime_ns}"
-
-
-def _header(wal: Path) -> str:
-    with open(wal, "rb") as file:
-        return file.read(_WAL_HEADER_SIZE).hex()
+    return f"{look.st_dev} {look.st_ino} {look.st_size} {look.st_mtime_ns} {look.st_ctime_ns}"
 
 
 def _mount_of(path: Path) -> str:

@@ -13,12 +13,8 @@ from jobs.run import Run
 def import_version(run: Run) -> None:
     """Check all of the file, then make the version that was reserved for it."""
     file: str = run.arguments["file"]
-    try:
-        _import(run, file)
-    except JobFailed:
-        uploads.remove(file)
-        raise
-    # Whatever else ends this attempt leaves the file: the job may be begun anew.
+    # Whatever ends this attempt otherwise leaves the file: the job may be begun anew.
+    _import(run, file)
     uploads.remove(file)
 
 
@@ -45,9 +41,6 @@ def _import(run: Run, file: str) -> None:
             parent_key=parent.manifest_key if parent else None,
             progress=run.progress,
         )
-    columns = columns_of(taken)
-    if taken.size == path.stat().st_size:
-        columns["sha256"] = run.arguments["sha256"]
     with run.completion(unless_cancelled=True) as events:
-        Backup.objects.filter(pk=backup.pk).update(**columns)
+        Backup.objects.filter(pk=backup.pk).update(**columns_of(taken))
         events.append(project_changed(project.gid))

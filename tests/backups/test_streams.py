@@ -77,6 +77,5 @@ def test_a_failure_reaches_the_server_and_is_logged(caplog: pytest.LogCaptureFix
     stream = source.stream()
     with pytest.raises(ObjectDamaged):
         asyncio.run(read(stream, 9))
-    stream.close()
     assert source.closed == 1
     assert "broken off" in caplog.text
