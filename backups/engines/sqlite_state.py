@@ -1,20 +1,21 @@
-"""Whether a SQLite database has been written since it was looked at last, told without opening it.
+"""Whether a SQLite database has been written since it was looked at last, without opening it.
 
-Where no -wal file with any bytes lies beside it, every commit writes to the database file, by a call
-that sets the file's times to the moment of the call, before it lets readers in. So two looks that
-find the same file (by device, number, length and times) had no commit between them, provided that
+Where no -wal file with any bytes lies beside it, every commit writes to the database file, by a
+call that sets the file's times to the moment of the call, before it lets readers in. So two looks
+that find the same file (by device, number, length and times) had no commit between them, provided
+that
 
-- there was no such -wal file at either look: with one, a commit shows in the -shm file only, through
-  memory and whenever its writer gets to it, perhaps long after its last write to any file;
+- there was no such -wal file at either look: with one, a commit shows in the -shm file only,
+  through memory and whenever its writer gets to it, perhaps long after its last write to any file;
 - the times were well in the past at the first look: a later write gives others then, however
   coarse the clock of the file system is;
 - the file system is one of this machine, that tells of every write at once;
 - the machine has not been started again in between: a power failure may take back the times of a
   write, and leave what was written.
 
-A transaction that is under way has written too, or writes at its commit, and locks readers out until
-then; the rollback of a hot journal writes. The same idea, with the same caveat about times that are
-too young, is git's index.
+A transaction that is under way has written too, or writes at its commit, and locks readers out
+until then; the rollback of a hot journal writes. The same idea, with the same caveat about times
+that are too young, is git's index.
 """
 
 import hashlib
