@@ -44,7 +44,7 @@ def import_version(
                 job = lifecycle.submit(
                     project=project,
                     kind=KIND,
-                    arguments={"version": version, "file": kept, "sha256": upload.sha256},
+                    arguments={"version": version, "file": kept},
                     total=-(-upload.size // _PAGE),
                     requested_by=requested_by,
                 )

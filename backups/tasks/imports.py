@@ -1,5 +1,7 @@
 """The job that makes a version of an uploaded database file."""
 
+import logging
+
 from backups import pipeline, targets, uploads
 from backups.models import Backup
 from backups.parents import parent_for_next
@@ -9,12 +11,20 @@ from jobs.errors import JobFailed
 from jobs.events import project_changed
 from jobs.run import Run
 
+logger = logging.getLogger(__name__)
+
 
 def import_version(run: Run) -> None:
     """Check all of the file, then make the version that was reserved for it."""
     file: str = run.arguments["file"]
     # Whatever ends this attempt otherwise leaves the file: the job may be begun anew.
-    _import(run, file)
+    try:
+        _import(run, file)
+    except JobFailed as failed:
+        logger.info("job %s failed: %s", run.job.token, failed.reason)
+        with run.failure(failed.reason):
+            pass
+    # Not before the end is recorded: the next attempt would not find out why this one failed.
     uploads.remove(file)
 
 

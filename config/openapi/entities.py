@@ -169,7 +169,7 @@ VERSION_DETAILS = named(
             "sha256": {
                 "type": ["string", "null"],
                 "examples": [None],
-                "description": "Of its file, in hex; known once it was downloaded or verified.",
+                "description": "Of its file, in hex; known once it was downloaded.",
             },
             "checked_on": {
                 "type": ["number", "null"],

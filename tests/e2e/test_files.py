@@ -240,6 +240,7 @@ def test_a_damaged_file_is_refused_with_the_reason_and_lists_nothing(
     assert error["process"] == "import"
     assert "damage" in error["reason"]
     assert owner.versions(project) == []
+    assert_no_upload_is_left(service)
 
 
 @pytest.mark.parametrize(
