@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -76,13 +76,22 @@ def pieces_of(backup: Backup, part: tuple[int, int] | None = None) -> Generator[
     """The bytes of a version's file, or those from one place up to another."""
     store = targets.store_of(backup.project)
     with opened_content(store, backup.manifest_key) as content:
-        gathered: list[bytes] = []
-        length = 0
-        for block in content.blocks() if part is None else content.part(*part):
-            gathered.append(block)
-            length += len(block)
-            if length >= _PIECE_BYTES:
-                yield b"".join(gathered)
-                gathered, length = [], 0
-        if gathered:
-            yield b"".join(gathered)
+        yield from gathered(content.blocks() if part is None else content.part(*part))
+
+
+def gathered(blocks: Iterable[bytes], size: int = _PIECE_BYTES) -> Iterator[bytes]:
+    """The same bytes in pieces of at least `size`, except for the last.
+
+    That one is kept back until `blocks` have ended: whoever has all bytes knows that nothing was
+    found wrong at their end either.
+    """
+    piece: list[bytes] = []
+    length = 0
+    for block in blocks:
+        if length >= size:
+            yield b"".join(piece)
+            piece, length = [], 0
+        piece.append(block)
+        length += len(block)
+    if piece:
+        yield b"".join(piece)

@@ -72,14 +72,18 @@ def _mount_of(path: Path) -> str:
 
     See proc_pid_mountinfo(5) for the fields of a line.
     """
-    found, length = "", -1
+    found, longest, last = "", "", ""
     for line in _MOUNTS.read_text(errors="surrogateescape").splitlines():
         before, _, after = line.partition(" - ")
         number, point, kind = before.split()[0], _unescaped(before.split()[4]), after.split()[0]
+        if not path.is_relative_to(point):
+            continue
+        last = point
         # Of mounts on one point the last hides the others.
-        if path.is_relative_to(point) and len(point) >= length:
-            found, length = f"{number} {kind}" if kind in _LOCAL else "", len(point)
-    return found
+        if len(point) >= len(longest):
+            found, longest = f"{number} {kind}" if kind in _LOCAL else "", point
+    # One that came later on a folder above hides it, perhaps.
+    return found if last == longest else ""
 
 
 def _unescaped(text: str) -> str:

@@ -186,6 +186,11 @@ def test_head_tells_the_same_without_the_file(owner: Client, kept: tuple[str, in
     assert answer.status_code == 200
     assert answer.headers["Content-Length"] == str(len(content))
     assert answer.content == b""
+    part = httpx.head(
+        f"{owner.url}/api/p/{project}/backups/{version}/download",
+        headers={"Authorization": f"Bearer {owner.token}", "Range": "bytes=0-0"},
+    )
+    assert part.status_code == 200, "only GET has ranges"
 
 
 def test_an_unknown_version_is_422_and_a_viewer_gets_403(

@@ -152,3 +152,22 @@ def test_a_check_of_all_passes_what_stops_it_on(tmp_path: Path) -> None:
     with pytest.raises(ObjectDamaged, match="stopped"):
         SqliteEngine(path).check(stop)
     assert rows_of(path, "SELECT count(*) FROM t") == [(100300,)]
+
+
+def test_a_table_that_no_query_can_name_keeps_no_database_from_being_backed_up(
+    tmp_path: Path,
+) -> None:
+    path, project = tmp_path / "a.db", small_project(unit=PAGE)
+    sound(path, "delete")
+    make_database(
+        path,
+        "CREATE TABLE odd(x)",
+        "PRAGMA writable_schema = 1",
+        "UPDATE sqlite_schema SET name = name || char(0) || 'x' WHERE name = 'odd'",
+    )
+    assert rows_of(path, "PRAGMA integrity_check") == [("ok",)]
+    taken = version_of(path, project)
+    assert taken.facts["tables"] == {"t": 300}
+    copy = tmp_path / "copy.db"
+    restore(SqliteEngine(copy), project, taken.manifest_key, before_commit=ignore, progress=ignore)
+    assert copy.read_bytes() == path.read_bytes()

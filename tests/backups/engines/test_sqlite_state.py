@@ -123,3 +123,5 @@ def test_there_is_none_on_file_systems_that_may_tell_late_and_another_after_a_st
     assert SqliteEngine(path).state() == ""
     mounts.write_text(mounts.read_text() + f"24 22 8:3 / {tmp_path} rw - xfs /dev/c rw\n")
     assert SqliteEngine(path).state() != ""
+    mounts.write_text(mounts.read_text() + f"25 21 0:41 / {tmp_path.parent} rw - ext4 /dev/d rw\n")
+    assert SqliteEngine(path).state() == "", "a later mount on a folder above may hide it"
