@@ -1,16 +1,11 @@
 """Asking for a version to be made of a database file."""
 
 from django.db import transaction
-from django.utils import timezone
 
 from backups import targets, uploads
 from backups.models import Backup
-from backups.names import checked_name, default_name
-from backups.numbers import next_version
-from backups.services import Requested, recorded
+from backups.services import Requested, recorded, reserve_version
 from backups.uploads import KIND, Upload
-from jobs import lifecycle
-from projects.access import lock_project
 from projects.errors import InvalidParameters
 from projects.models import Project, User
 
@@ -38,27 +33,16 @@ def import_version(
         kept = uploads.keep(upload)
         try:
             with transaction.atomic():
-                lock_project(project)
-                version = next_version(project)
-                name = default_name(version) if name is None else checked_name(name, version)
-                job = lifecycle.submit(
+                return reserve_version(
                     project=project,
-                    kind=KIND,
-                    arguments={"version": version, "file": kept},
-                    total=-(-upload.size // _PAGE),
                     requested_by=requested_by,
-                )
-                backup = Backup.objects.create(
-                    project=project,
-                    version=version,
-                    name=name,
                     created_by=created_by,
-                    created_on=timezone.now(),
-                    requested_by=requested_by,
+                    name=name,
                     purpose=Backup.Purpose.IMPORTED,
-                    job=job,
+                    kind=KIND,
+                    arguments={"file": kept},
+                    total=-(-upload.size // _PAGE),
                 )
         except BaseException:
             uploads.remove(kept)
             raise
-    return Requested(backup, job)

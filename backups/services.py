@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import OperationalError, transaction
@@ -58,25 +58,51 @@ def create_backup(
     units = targets.estimated_units(project, latest.unit_size if latest else None)
     targets.check_store()
     with recorded("backup"), transaction.atomic():
-        lock_project(project)
-        version = next_version(project)
-        name = default_name(version) if name is None else checked_name(name, version)
-        job = lifecycle.submit(
+        return reserve_version(
             project=project,
-            kind="backup_project",
-            arguments={"version": version, "keep_damaged": keep_damaged},
-            total=units,
             requested_by=requested_by,
-        )
-        backup = Backup.objects.create(
-            project=project,
-            version=version,
-            name=name,
             created_by=created_by,
-            created_on=timezone.now(),
-            requested_by=requested_by,
-            job=job,
+            name=name,
+            purpose=Backup.Purpose.ASKED_FOR,
+            kind="backup_project",
+            arguments={"keep_damaged": keep_damaged},
+            total=units,
         )
+
+
+def reserve_version(
+    *,
+    project: Project,
+    requested_by: User | None,
+    created_by: str,
+    name: str | None,
+    purpose: str,
+    kind: str,
+    arguments: dict[str, Any],
+    total: int,
+) -> Requested:
+    """Give the next version its number, and queue the job of this kind that makes it, in the
+    caller's transaction. Raises NotAllowed for a deleted project, InvalidName."""
+    lock_project(project)
+    version = next_version(project)
+    name = default_name(version) if name is None else checked_name(name, version)
+    job = lifecycle.submit(
+        project=project,
+        kind=kind,
+        arguments={"version": version} | arguments,
+        total=total,
+        requested_by=requested_by,
+    )
+    backup = Backup.objects.create(
+        project=project,
+        version=version,
+        name=name,
+        created_by=created_by,
+        created_on=timezone.now(),
+        requested_by=requested_by,
+        purpose=purpose,
+        job=job,
+    )
     return Requested(backup, job)
 
 

@@ -1,6 +1,7 @@
 """Who is measured: each stores the database as it is, and gives it back."""
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from benchmarks.measure import Cost, bytes_below, forked
 PACK_BYTES = 32 * 1024 * 1024
 
 
-class Contestant:
+class Contestant(ABC):
     """One way to keep versions of a database file, in a folder of its own."""
 
     name = ""
@@ -30,6 +31,7 @@ class Contestant:
         folder.mkdir(parents=True)
         self.prepare()
 
+    @abstractmethod
     def prepare(self) -> None:
         """Make the repository."""
 
@@ -37,13 +39,9 @@ class Contestant:
         """Whether its programs are on this machine."""
         return True
 
+    @abstractmethod
     def back_up(self) -> Any:
         """Store the database as it is now; runs in a child."""
-        raise NotImplementedError
-
-    def restore(self, target: Path) -> None:
-        """Put the newest version into a new file; runs in a child."""
-        raise NotImplementedError
 
     def version(self) -> Cost:
         """Make the next version; `stored` is what it added."""
@@ -51,6 +49,14 @@ class Contestant:
         cost = forked(self.back_up)
         stored = bytes_below(self.store) - before
         return Cost(cost.wall, cost.cpu, cost.peak, stored, cost.result)
+
+
+class Restorer(Contestant):
+    """One whose way back is measured too."""
+
+    @abstractmethod
+    def restore(self, target: Path) -> None:
+        """Put the newest version into a new file; runs in a child."""
 
 
 def online_copy(source: Path, target: Path) -> None:
@@ -62,7 +68,7 @@ def online_copy(source: Path, target: Path) -> None:
     copy.close()
 
 
-class Savepoint(Contestant):
+class Savepoint(Restorer):
     """The core as a worker runs it, encrypted, durable and read back."""
 
     name = "Savepoint"

@@ -7,13 +7,19 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.contestants import Contestant, Savepoint, SavepointReading, online_copy
+from benchmarks.contestants import (
+    Contestant,
+    Restorer,
+    Savepoint,
+    SavepointReading,
+    online_copy,
+)
 from benchmarks.measure import Cost, command
 
 PASSWORD = "benchmark"  # of repositories that are thrown away
 
 
-class Restic(Contestant):
+class Restic(Restorer):
     """restic on an online copy: the file itself can't be read while it is in use."""
 
     name = "restic, online copy"
@@ -43,7 +49,7 @@ class Restic(Contestant):
         command("restic", "--quiet", *arguments, environment=environment)
 
 
-class Borg(Contestant):
+class Borg(Restorer):
     """borg on an online copy, encrypted, with zstd 1."""
 
     name = "borg, online copy"
@@ -82,7 +88,7 @@ class Borg(Contestant):
         command("borg", *arguments, environment=environment)
 
 
-class Zstd(Contestant):
+class Zstd(Restorer):
     """`zstd -1 -T2` of the file, not encrypted: unsafe while the database is in use."""
 
     name = "zstd -1 -T2"
@@ -106,7 +112,7 @@ class Zstd(Contestant):
         command("zstd", "-d", "-q", self.store / f"{self.made - 1}.zst", "-o", target)
 
 
-class BackupApi(Contestant):
+class BackupApi(Restorer):
     """SQLite's backup API into a file, as `.backup` does: neither compressed nor encrypted."""
 
     name = "SQLite backup API"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backups.engines.sqlite_state import SETTLED_SECONDS
 from benchmarks import catalogue
-from benchmarks.contestants import Contestant, Savepoint
+from benchmarks.contestants import Contestant, Restorer, Savepoint
 from benchmarks.measure import Cost, Results, forked
 from benchmarks.peers import CONTESTANTS
 from tests.backups.engines.sqlite_files import Client
@@ -45,7 +45,7 @@ def _round(folder: Path, origin: Path, results: Results, number: int) -> list[st
         if step == "b":
             _in_place(folder, source, present, results)
     for contestant in present:
-        if "d" in contestant.steps:
+        if isinstance(contestant, Restorer) and "d" in contestant.steps:
             _to_a_new_file(folder, source, contestant, results)
     return [contestant.name for contestant in everybody if contestant not in present]
 
@@ -82,7 +82,7 @@ def _copied_over(version: Path, live: Path) -> None:
     target.close()
 
 
-def _to_a_new_file(folder: Path, source: Path, contestant: Contestant, results: Results) -> None:
+def _to_a_new_file(folder: Path, source: Path, contestant: Restorer, results: Results) -> None:
     target = folder / "restored.db"
     os.sync()
     cost = forked(lambda: _restored(contestant, target))
@@ -108,7 +108,7 @@ def _check_same(who: str, one: Path, other: Path) -> None:
         raise SystemExit(f"{who} has restored something else")
 
 
-def _restored(contestant: Contestant, target: Path) -> None:
+def _restored(contestant: Restorer, target: Path) -> None:
     contestant.restore(target)
     # All shall have it on the disk, as ours has.
     descriptor = os.open(target, os.O_RDONLY)

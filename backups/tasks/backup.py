@@ -7,7 +7,7 @@ from backups import pipeline, targets
 from backups.errors import DatabaseDamaged
 from backups.models import Backup
 from backups.parents import parent_for_next
-from backups.tasks.columns import columns_of
+from backups.tasks.columns import columns_of, label_of
 from backups.tasks.failures import reasons_for_users
 from jobs.events import project_changed
 from jobs.run import Run
@@ -18,17 +18,11 @@ def backup_project(run: Run) -> None:
     project = run.job.project
     backup = Backup.objects.get(job=run.job)
     parent = parent_for_next(project)
-    label = pipeline.VersionLabel(
-        version=backup.version,
-        name=backup.name,
-        created_by=backup.created_by,
-        created_on=backup.created_on.timestamp(),
-    )
     with reasons_for_users(), _advised():
         taken = pipeline.take(
             targets.engine_of(project),
             targets.store_of(project),
-            label,
+            label_of(backup),
             parent_key=parent.manifest_key if parent else None,
             parent_state=parent.source_state if parent else "",
             keep_damaged=bool(run.arguments.get("keep_damaged")),

@@ -1,10 +1,21 @@
-"""What becomes known of a version when it has been taken."""
+"""Between a version's row and its manifest: what is told, and what becomes known."""
 
 from typing import Any
 
 from django.utils import timezone
 
-from backups.pipeline import Taken
+from backups.models import Backup
+from backups.pipeline import Taken, VersionLabel
+
+
+def label_of(backup: Backup) -> VersionLabel:
+    """What the manifest says of the version that was reserved."""
+    return VersionLabel(
+        version=backup.version,
+        name=backup.name,
+        created_by=backup.created_by,
+        created_on=backup.created_on.timestamp(),
+    )
 
 
 def columns_of(taken: Taken) -> dict[str, Any]:

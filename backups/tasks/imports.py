@@ -5,7 +5,7 @@ import logging
 from backups import pipeline, targets, uploads
 from backups.models import Backup
 from backups.parents import parent_for_next
-from backups.tasks.columns import columns_of
+from backups.tasks.columns import columns_of, label_of
 from backups.tasks.failures import reasons_for_users
 from jobs.errors import JobFailed
 from jobs.events import project_changed
@@ -35,19 +35,13 @@ def _import(run: Run, file: str) -> None:
     if not path.exists():
         raise JobFailed("the uploaded file is not there any more; import it again")
     parent = parent_for_next(project)
-    label = pipeline.VersionLabel(
-        version=backup.version,
-        name=backup.name,
-        created_by=backup.created_by,
-        created_on=backup.created_on.timestamp(),
-    )
     engine = targets.engine_of_upload(path)
     with reasons_for_users():
         engine.check(lambda: run.progress(run.total, run.remaining))
         taken = pipeline.take(
             engine,
             targets.store_of(project),
-            label,
+            label_of(backup),
             parent_key=parent.manifest_key if parent else None,
             progress=run.progress,
         )

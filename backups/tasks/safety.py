@@ -9,7 +9,7 @@ from backups.errors import BackupsError, SafetyNotKept
 from backups.models import Backup
 from backups.numbers import next_version
 from backups.parents import parent_for_next
-from backups.tasks.columns import columns_of
+from backups.tasks.columns import columns_of, label_of
 from jobs.errors import JobFailed
 from jobs.events import project_changed
 from jobs.run import Run
@@ -35,17 +35,11 @@ class SafetyVersion:
         project = self._run.job.project
         parent = parent_for_next(project)
         backup = self._reserved()
-        label = pipeline.VersionLabel(
-            version=backup.version,
-            name=backup.name,
-            created_by=backup.created_by,
-            created_on=backup.created_on.timestamp(),
-        )
         try:
             taken = pipeline.take_snapshot(
                 snapshot,
                 targets.store_of(project),
-                label,
+                label_of(backup),
                 parent_key=parent.manifest_key if parent else None,
                 progress=progress,
             )
