@@ -183,7 +183,13 @@ def _listable(
     """
     project_store.store.flush()
     key, sealed = project_store.sealed_manifest(manifest)
-    undo.append(lambda: project_store.store.delete(key))
+
+    def take_back() -> None:
+        project_store.store.delete(key)
+        # Before what it names goes too, or a power failure could bring it back without that.
+        project_store.store.flush()
+
+    undo.append(take_back)
     project_store.store.put(key, sealed)
     project_store.store.flush()
     outline = _read_back(project_store, key, manifest, described)

@@ -13,7 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from backups.errors import ObjectMissing, StorageError, StorageFull
+from backups.errors import (
+    KeyUnknown,
+    ManifestUnreadable,
+    ObjectDamaged,
+    ObjectMissing,
+    StorageError,
+    StorageFull,
+)
 from backups.store.condemned import Condemned
 from backups.store.family import families_of
 from backups.store.project import ProjectStore
@@ -114,7 +121,7 @@ class _Sweep:
         del keys, needed
         now = round(1000 * self._clock())
         ripe, pending, spent = self._noted(records, now)
-        doomed = [key for key in garbage if not self._grace or key in ripe]
+        doomed = self._doomed(garbage, ripe)
         self._delete(doomed)
         kept = set(garbage).difference(doomed)
         self._swept.waiting = len(kept)
@@ -178,6 +185,27 @@ class _Sweep:
             if record is not None and record.condemned_on <= now:
                 ripe.update(record.keys)
         return ripe, pending, spent
+
+    def _doomed(self, garbage: Sequence[str], ripe: set[str]) -> list[str]:
+        """What of the garbage may go: nothing that a manifest names which has to stay for now.
+
+        Such a manifest, whose note was damaged or made by a wrong clock, is noted anew, and so
+        later than what it shares with versions that were deleted after it.
+        """
+        if not self._grace:
+            return list(garbage)
+        named: set[str] = set()
+        for key in garbage:
+            if key in ripe or not self._project_store.is_manifest(key):
+                continue
+            self._step()
+            try:
+                named.update(
+                    self._project_store.needed_keys(self._project_store.read_manifest(key))
+                )
+            except (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown) as error:
+                logger.info("A manifest of no use can't be read either: %s", error.reason)
+        return [key for key in garbage if key in ripe and key not in named]
 
     def _delete(self, keys: Sequence[str]) -> None:
         """Delete objects, whose manifests come first."""

@@ -190,6 +190,30 @@ def test_what_a_clock_noted_that_was_ahead_is_noted_anew() -> None:
     assert set(versions.store.list("")) == versions.needed()
 
 
+def test_a_manifest_whose_note_was_of_no_use_keeps_what_it_names() -> None:
+    """It is noted anew, later than what it shares with a version that was deleted after it."""
+    clock = Clock()
+    versions = Versions(small_project(), clock)
+    store, project = versions.store, versions.project_store
+    assert isinstance(store, MemoryStore)
+    contents = history(versions, count=2)
+    del versions.listed[1]
+    versions.sweep(grace=10, worth=NEVER)
+    (note,) = project.condemned_keys()
+    clock.now += 3
+    del versions.listed[2]
+    versions.sweep(grace=10, worth=NEVER)
+    harm(store, note, b"nothing")
+    for _ in range(20):
+        clock.now += 1
+        versions.sweep(grace=10, worth=NEVER)
+        there = set(store.list(""))
+        for key in project.manifest_keys():
+            assert needed_by(project, [key]) <= there
+            assert content_of(project, key) in contents.values()
+    assert list(store.list("")) == []
+
+
 @pytest.mark.parametrize("of", ["manifest", "outline"])
 @pytest.mark.parametrize("change", [cut, flipped, lambda data: None])
 def test_nothing_is_deleted_while_a_listed_version_cannot_be_read(
