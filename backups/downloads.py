@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from django.utils.text import slugify
 
 from backups import targets
+from backups.engines.interface import Bytes
 from backups.models import Backup
 from backups.pipeline import opened_content
 
@@ -79,13 +80,13 @@ def pieces_of(backup: Backup, part: tuple[int, int] | None = None) -> Generator[
         yield from gathered(content.blocks() if part is None else content.part(*part))
 
 
-def gathered(blocks: Iterable[bytes], size: int = _PIECE_BYTES) -> Iterator[bytes]:
+def gathered(blocks: Iterable[Bytes], size: int = _PIECE_BYTES) -> Iterator[bytes]:
     """The same bytes in pieces of at least `size`, except for the last.
 
     That one is kept back until `blocks` have ended: whoever has all bytes knows that nothing was
     found wrong at their end either.
     """
-    piece: list[bytes] = []
+    piece: list[Bytes] = []
     length = 0
     for block in blocks:
         if length >= size:

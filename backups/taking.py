@@ -101,9 +101,10 @@ def take_snapshot(
         parent = usable_parent(project_store, parent_key, snapshot.engine, shape)
         draft = Draft(project_store, press, shape, parent)
         undo.append(draft.abort)
-        for block in snapshot.blocks(shape.block_size):
-            draft.add(block)
-            steps.read(len(block))
+        for length in draft.add_all(snapshot.blocks(shape.block_size)):
+            if draft.differs:
+                snapshot.begin_facts()
+            steps.read(length)
         facts = draft.known_facts()
         if facts is None:
             facts = snapshot.facts

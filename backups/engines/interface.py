@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+Bytes = bytes | memoryview
+
 Progress = Callable[[int, int], None]
 """progress(total, remaining), in the engine's own unit; called often, and may raise."""
 
@@ -40,12 +42,17 @@ class Snapshot(Protocol):
         unless the snapshot keeps what is damaged; other SourceErrors.
         """
 
+    def begin_facts(self) -> None:
+        """Begin to find the facts out while blocks are read, if that can be: they will be asked
+        for."""
+
     @property
     def tools(self) -> Mapping[str, str]:
         """The versions of what read the database."""
 
     def blocks(self, block_size: int) -> Iterator[bytes]:
-        """The content in order, in pieces of `block_size` bytes; only the last may be shorter.
+        """The content in order, in pieces of one or some blocks of `block_size` bytes; only the
+        last block may be shorter.
 
         Raises SourceError. Can be used once.
         """
@@ -77,7 +84,7 @@ class Content(Protocol):
     def facts(self) -> Mapping[str, Any]:
         """What the snapshot that it is from said of itself."""
 
-    def blocks(self, known: Iterable[bytes] = ()) -> Iterator[bytes]:
+    def blocks(self, known: Iterable[Bytes] = ()) -> Iterator[Bytes]:
         """The content in order, from its start at each call, in pieces of `block_size` bytes;
         only the last may be shorter.
 

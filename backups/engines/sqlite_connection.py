@@ -90,7 +90,8 @@ def opened(path: Path, *, lock_wait: float, immutable: bool = False) -> Iterator
     options = "mode=ro&immutable=1" if immutable else "mode=rw"
     uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?{options}"
     with sqlite_errors_translated():
-        connection = sqlean.connect(uri, uri=True, isolation_level=None)
+        # One thread at a time uses it, not always the same.
+        connection = sqlean.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     patience = _Patience(lock_wait)
     connection.set_busy_handler(patience)
     try:
@@ -137,6 +138,13 @@ def lenient(connection: Connection, *, yes: bool) -> None:
 def read_schema(connection: Connection) -> None:
     """Have the schema read now, before a transaction, in which its damage would be in the way."""
     connection.execute("SELECT 1 FROM sqlite_dbpage WHERE pgno = 0").fetchall()
+
+
+def page_of(connection: Connection, number: int) -> bytes | None:
+    """A page by its number, counted from 1; None if there is none."""
+    query = "SELECT data FROM sqlite_dbpage WHERE pgno = ?"
+    row: tuple[bytes] | None = connection.execute(query, (number,)).fetchone()
+    return row[0] if row else None
 
 
 def value(connection: Connection, query: str) -> Any:

@@ -4,16 +4,14 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backups.engines.interface import Content
 from backups.engines.sqlite_check import RestoreProgress, content_check
 from backups.engines.sqlite_connection import Connection, opened, sqlite_errors_translated
+from backups.engines.sqlite_writing import FileWriter, written
 from backups.errors import DatabaseFull, DatabaseUnreachable
-
-_FLUSH_BYTES = 1 << 25
 
 
 @contextmanager
@@ -25,41 +23,43 @@ def checked_copy(
     prefix: str,
     known: Iterable[bytes] = (),
 ) -> Iterator[Path]:
-    """The same as `content_copy`, once SQLite has found the file's structure whole."""
-    with content_copy(content, folder, progress, prefix=prefix, known=known) as path:
-        if content.units:
-            with opened_copy(path) as connection:
-                content_check(connection, content.facts, progress.tick)
+    """A file in `folder` (or the system's) that holds `content`, durable, once SQLite has found
+    its structure whole.
+
+    For `known` see `Content.blocks`. The file is removed at the end; link it elsewhere to keep
+    it. Raises SourceError, StorageError.
+    """
+    with _new_file(folder, prefix) as (path, descriptor):
+        with _errors_translated(), written(descriptor, durable=True) as file:
+            _write(file, descriptor, content, known, progress)
+            # The disk has some work to do still, the processor has not.
+            if content.units:
+                with opened_copy(path) as connection:
+                    content_check(connection, content.facts, progress.tick)
         yield path
 
 
 @contextmanager
 def content_copy(
-    content: Content,
-    folder: Path | None,
-    progress: RestoreProgress,
-    *,
-    prefix: str,
-    known: Iterable[bytes] = (),
+    content: Content, folder: Path | None, progress: RestoreProgress, *, prefix: str
 ) -> Iterator[Path]:
-    """A file in `folder` (or the system's) that holds `content`, durable.
+    """The same, but neither durable nor checked: to be looked at and given up."""
+    with _new_file(folder, prefix) as (path, descriptor):
+        with _errors_translated(), written(descriptor, durable=False) as file:
+            _write(file, descriptor, content, (), progress)
+        yield path
 
-    For `known` see `Content.blocks`. The file is removed at the end; link it elsewhere to keep
-    it. Raises SourceError, StorageError.
-    """
-    path: str | None = None
+
+@contextmanager
+def _new_file(folder: Path | None, prefix: str) -> Iterator[tuple[Path, int]]:
+    with _errors_translated():
+        descriptor, path = tempfile.mkstemp(dir=folder, prefix=prefix)  # mode 0600
     try:
-        try:
-            descriptor, path = tempfile.mkstemp(dir=folder, prefix=prefix)  # mode 0600
-            with open(descriptor, "wb", buffering=0) as file:
-                _write(file.fileno(), content, known, progress)
-        except OSError as error:
-            raise _file_error(error) from error
-        yield Path(path)
+        yield Path(path), descriptor
     finally:
-        if path is not None:
-            with suppress(OSError):
-                os.unlink(path)
+        os.close(descriptor)
+        with suppress(OSError):
+            os.unlink(path)
 
 
 @contextmanager
@@ -74,27 +74,26 @@ def opened_copy(path: Path) -> Iterator[Connection]:
 
 
 def _write(
-    descriptor: int, content: Content, known: Iterable[bytes], progress: RestoreProgress
+    file: FileWriter,
+    descriptor: int,
+    content: Content,
+    known: Iterable[bytes],
+    progress: RestoreProgress,
 ) -> None:
-    written = flushed = 0
-    with ThreadPoolExecutor(1, thread_name_prefix="flush") as flusher:
-        flush: Future[None] | None = None
-        for block in content.blocks(known):
-            rest = memoryview(block)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            written += len(block)
-            progress.written(written // content.unit_size)
-            # Bring it to the disk while the rest is put together. A failure is told once only.
-            if written - flushed >= _FLUSH_BYTES and (flush is None or flush.done()):
-                if flush is not None:
-                    flush.result()
-                flush, flushed = flusher.submit(os.fdatasync, descriptor), written
-        if flush is not None:
-            flush.result()
-    if written != os.fstat(descriptor).st_size or written != content.size:
+    for block in content.blocks(known):
+        file.add(block)
+        progress.written(file.size // content.unit_size)
+    file.end()
+    if file.size != os.fstat(descriptor).st_size or file.size != content.size:
         raise DatabaseUnreachable("the copy of the version is not as long as the version")
-    os.fsync(descriptor)
+
+
+@contextmanager
+def _errors_translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _file_error(error) from error
 
 
 def _file_error(error: OSError) -> DatabaseFull | DatabaseUnreachable:

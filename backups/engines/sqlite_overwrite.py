@@ -24,6 +24,7 @@ from backups.engines.sqlite_connection import (
     value,
 )
 from backups.engines.sqlite_copy import checked_copy, opened_copy
+from backups.engines.sqlite_file import FilePages, file_pages, seen_at
 from backups.engines.sqlite_header import Header
 from backups.engines.sqlite_mark import COOKIES, LayoutMark
 from backups.engines.sqlite_pages import live_header
@@ -52,13 +53,17 @@ def overwrite(
     on the way may leave a database that was in WAL mode, whole, in a rollback-journal mode.
     """
     steps = RestoreProgress(progress, content.units)
+    seen = seen_at(path)
     with (
         checked_copy(content, scratch, steps, prefix="savepoint-copy-") as copy,
         opened(path, lock_wait=lock_wait) as live,
         sqlite_errors_translated(),
         _held(live),
     ):
-        header = _examined(live, copy, keep)
+        header = _examined(live, copy)
+        if keep is not None:
+            keep(_snapshot(live, file_pages(live, path, seen)))
+        live.execute("ROLLBACK")
         with _no_wal(live, header), opened_copy(copy) as version:
             _back_up(version, live, header, steps, before_commit)
 
@@ -86,8 +91,8 @@ def _held(live: Connection) -> Iterator[None]:
                 live.execute("ROLLBACK")
 
 
-def _examined(live: Connection, copy: Path, keep: Callable[[Snapshot], None] | None) -> Header:
-    """The live first page, after what it belongs to was kept; makes the copy fit to follow it."""
+def _examined(live: Connection, copy: Path) -> Header:
+    """The live first page; makes the copy fit to follow it."""
     header = live_header(live)
     with open(copy, "r+b") as file:
         version = Header(file.read(len(header.page)))
@@ -97,17 +102,14 @@ def _examined(live: Connection, copy: Path, keep: Callable[[Snapshot], None] | N
             raise DatabaseBusy("another program has rebuilt the database; nothing was changed")
         file.seek(0)
         file.write(version.following(header))
-    if keep is not None:
-        keep(_snapshot(live))
-    live.execute("ROLLBACK")
     return header
 
 
-def _snapshot(live: Connection) -> SqliteSnapshot:
+def _snapshot(live: Connection, file: FilePages | None) -> SqliteSnapshot:
     try:
-        return live_snapshot(live, sound=True)
+        return live_snapshot(live, file, sound=True)
     except LiveDamaged:
-        return live_snapshot(live, sound=False)
+        return live_snapshot(live, file, sound=False)
 
 
 @contextmanager

@@ -18,9 +18,11 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from backups.engines.interface import Bytes
 from backups.engines.sqlite_connection import (
     Connection,
     opened,
+    page_of,
     sqlite_errors_translated,
     value,
 )
@@ -35,20 +37,14 @@ _BY_NUMBER_COST = 8
 
 def live_header(connection: Connection) -> Header:
     """The first page of the database as it is. Raises NotADatabase for an empty file too."""
-    return Header(_page(connection, 1) or b"")
+    return Header(page_of(connection, 1) or b"")
 
 
 def header_of(path: Path, *, lock_wait: float) -> Header | None:
     """The first page of the database at `path`, if it has one. Raises SourceError."""
     with opened(path, lock_wait=lock_wait) as connection, sqlite_errors_translated():
-        page = _page(connection, 1)
+        page = page_of(connection, 1)
         return Header(page) if page else None
-
-
-def _page(connection: Connection, number: int) -> bytes | None:
-    query = "SELECT data FROM sqlite_dbpage WHERE pgno = ?"
-    row: tuple[bytes] | None = connection.execute(query, (number,)).fetchone()
-    return row[0] if row else None
 
 
 class LivePages:
@@ -76,10 +72,11 @@ class LivePages:
         """All pages as they are, in pieces of `size` bytes: a multiple of the page size."""
         return database_chunks(self._connection, self.page_size, size)
 
-    def write_block(self, block: bytes, held: bytes, *, first_number: int) -> None:
+    def write_block(self, block: Bytes, held: Bytes, *, first_number: int) -> None:
         """Write the pages of `block` that differ from `held`, which stands there now; neither
         the first page nor the one that SQLite keeps for its locks. Ascending blocks only."""
         size = self.page_size
+        block, held = bytes(block), bytes(held)  # to compare views takes much longer
         for number, start in enumerate(range(0, len(block), size), first_number):
             page = block[start : start + size]
             if number in (1, lock_page(size)) or page == held[start : start + size]:
@@ -112,7 +109,7 @@ class LivePages:
         if (
             value(self._connection, "PRAGMA page_count") != count
             or found.digest() != self._meant.digest()
-            or _page(self._connection, 1) != self._first
+            or page_of(self._connection, 1) != self._first
         ):
             raise DatabaseDamaged("the pages read back are not those written; nothing was changed")
 
@@ -128,13 +125,13 @@ class LivePages:
         self._connection.execute(
             "INSERT INTO sqlite_dbpage(data, pgno) VALUES (NULL, ?)", (count + 1,)
         )
-        if _page(self._connection, 1) != first:
+        if page_of(self._connection, 1) != first:
             raise DatabaseDamaged("the first page is not the one written; nothing was changed")
 
     def _written_pages(self) -> Iterator[bytes]:
         if len(self._written) * _BY_NUMBER_COST < self.count:
             for number in self._written:
-                yield _page(self._connection, number) or b""
+                yield page_of(self._connection, number) or b""
             return
         wanted = iter(self._written)
         following = next(wanted, 0)

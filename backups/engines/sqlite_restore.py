@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from backups.engines.interface import Content, Progress, Snapshot
+from backups.engines.blocks import cut
+from backups.engines.interface import Bytes, Content, Progress, Snapshot
 from backups.engines.sqlite_check import (
     RestoreProgress,
     StructureDamaged,
@@ -26,6 +27,7 @@ from backups.engines.sqlite_connection import (
     sqlite_errors_translated,
 )
 from backups.engines.sqlite_copy import checked_copy
+from backups.engines.sqlite_file import FilePages, file_pages, seen_at
 from backups.engines.sqlite_header import Header
 from backups.engines.sqlite_mark import CookieMark
 from backups.engines.sqlite_pages import LivePages, live_header
@@ -59,6 +61,7 @@ def restore_in_place(
     steps = RestoreProgress(progress, content.units)
     version = first_page(content)
     live_sound, content_sound = True, DAMAGE not in content.facts
+    seen = seen_at(path)
     with opened(path, lock_wait=lock_wait) as connection, sqlite_errors_translated():
         while True:
             try:
@@ -67,9 +70,10 @@ def restore_in_place(
                     check_encoding(version, live)
                     if version and version.layout != live.layout:
                         raise LayoutDiffers
+                    file = file_pages(connection, path, seen)
                     if keep is not None:
-                        keep(live_snapshot(connection, sound=live_sound))
-                    restored = _Restored(connection, content, version, steps)
+                        keep(live_snapshot(connection, file, sound=live_sound))
+                    restored = _Restored(connection, content, version, file, steps)
                     restored.write_different()
                     restored.finish(scratch, sound=content_sound)
                     steps.done()
@@ -91,7 +95,7 @@ def first_page(content: Content) -> Header | None:
     """The version's first page; None for that of a file of no bytes. Raises NotADatabase."""
     if not content.units:
         return None
-    return Header(next(content.blocks())[: content.unit_size])
+    return Header(bytes(next(content.blocks())[: content.unit_size]))
 
 
 def check_encoding(version: Header | None, live: Header) -> None:
@@ -136,10 +140,12 @@ class _Restored:
         connection: Connection,
         content: Content,
         version: Header | None,
+        file: FilePages | None,
         steps: RestoreProgress,
     ) -> None:
         self._connection = connection
         self._content = content
+        self._file = file
         self._steps = steps
         self._live = LivePages(connection)
         # A live database keeps at least one page.
@@ -151,10 +157,13 @@ class _Restored:
         """Write the pages that differ, the first one last with the live cookie; read back what
         was written."""
         live = self._live
-        handed: deque[bytes] = deque()  # what the content was given and has not come to yet
+        handed: deque[Bytes] = deque()  # what the content was given and has not come to yet
         seen = 0
-        with closing(live.blocks(self._content.block_size)) as pieces:
-            for block in self._content.blocks(_noted(pieces, handed)):
+        size = self._content.block_size
+        # The file has what SQLite has until something is written, and each page is read before.
+        source = self._file.chunks(size) if self._file else live.blocks(size)
+        with closing(source) as pieces:
+            for block in self._content.blocks(_noted(cut(pieces, size), handed)):
                 held = handed.popleft() if handed else b""
                 if block is not held:
                     live.write_block(block, held, first_number=seen + 1)
@@ -201,7 +210,7 @@ class _Restored:
         return self._version.placed(self._live.header, pages=self._pages, cookie=cookie)
 
 
-def _noted(pieces: Iterable[bytes], handed: deque[bytes]) -> Iterator[bytes]:
+def _noted(pieces: Iterable[Bytes], handed: deque[Bytes]) -> Iterator[Bytes]:
     for piece in pieces:
         handed.append(piece)
         yield piece

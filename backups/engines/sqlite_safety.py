@@ -5,10 +5,12 @@ refuses to write from then on, until the transaction ends; so what may come upon
 or the transaction is begun anew.
 """
 
+from functools import partial
 from typing import Any
 
 from backups.engines.sqlite_connection import Connection, SqliteError, lenient, value
 from backups.engines.sqlite_facts import database_facts
+from backups.engines.sqlite_file import FilePages
 from backups.engines.sqlite_snapshot import SqliteSnapshot, database_chunks
 from backups.facts import DAMAGE, STRUCTURE_CHECKED
 
@@ -20,11 +22,11 @@ class LiveDamaged(Exception):
     """Damage was come upon: the transaction can't write any more."""
 
 
-def live_snapshot(connection: Connection, *, sound: bool) -> SqliteSnapshot:
+def live_snapshot(connection: Connection, file: FilePages | None, *, sound: bool) -> SqliteSnapshot:
     """The content inside the connection's transaction, which keeps all others from writing.
 
-    With `sound`, raises LiveDamaged when damage was come upon; without, nothing that could is
-    done.
+    `file`: its pages past SQLite, where that can be. With `sound`, raises LiveDamaged when damage
+    was come upon; without, nothing that could is done.
     """
     page_size: int = value(connection, "PRAGMA page_size")
     facts: dict[str, Any] = {DAMAGE: "the database is damaged"}
@@ -34,7 +36,7 @@ def live_snapshot(connection: Connection, *, sound: bool) -> SqliteSnapshot:
         unit_size=page_size,
         units=value(connection, "PRAGMA page_count"),
         facts=lambda: facts,
-        chunks=lambda size: database_chunks(connection, page_size, size),
+        chunks=file.chunks if file else partial(database_chunks, connection, page_size),
     )
 
 

@@ -1,8 +1,8 @@
-"""All pages of a SQLite database as they were at one moment, read through SQLite itself."""
+"""All pages of a SQLite database as they were at one moment, by a read transaction of SQLite's."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import cached_property
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from backups.engines.sqlite_connection import (
     sqlite_errors_translated,
     value,
 )
+from backups.engines.sqlite_file import file_pages, seen_at
+from backups.engines.sqlite_look import Look
 from backups.engines.sqlite_soundness import examined_facts
 from backups.engines.sqlite_spool import READ_SIZE, spooled
 from backups.errors import DatabaseDamaged
@@ -34,17 +36,19 @@ class SqliteSnapshot:
         units: int,
         facts: Callable[[], dict[str, Any]],
         chunks: Callable[[int], Iterator[bytes]],
+        begin_facts: Callable[[], None] = lambda: None,
         release: Callable[[], None] = lambda: None,
     ) -> None:
         self.unit_size = unit_size
         self.units = units
         self.size = unit_size * units
         self.tools = {"sqlite": SQLITE_VERSION}
+        self.begin_facts = begin_facts
         self.release = release
         self._facts = facts
         self._chunks = chunks
 
-    @cached_property
+    @property
     def facts(self) -> dict[str, Any]:
         """See the interface."""
         return self._facts()
@@ -52,9 +56,9 @@ class SqliteSnapshot:
     def blocks(self, block_size: int) -> Iterator[bytes]:
         """See the interface. Raises DatabaseDamaged when pages are missing at the end."""
         seen = 0
-        for block in recut(self._chunks(block_size), block_size):
-            seen += len(block)
-            yield block
+        for piece in recut(self._chunks(block_size), block_size):
+            seen += len(piece)
+            yield piece
         if seen != self.size:
             raise DatabaseDamaged("the database ends before its last page")
 
@@ -75,21 +79,36 @@ def sqlite_snapshot(
     In WAL mode the pages are streamed out of one read transaction while writers go on. In the
     other modes a reader keeps writers from committing, so the pages are first copied, at the
     disk's speed, into a nameless file in `scratch`, and the transaction ends before the first
-    block is handed out. Raises SourceError.
+    block is handed out. In both they are read from the file where that is sound (`sqlite_file`),
+    else through SQLite. Raises SourceError.
     """
 
     def snapshot_of(
-        chunks: Callable[[int], Iterator[bytes]],
-        looked_at: Callable[[], AbstractContextManager[Connection]],
+        chunks: Callable[[int], Iterator[bytes]], look: Look, *, beside: bool
     ) -> SqliteSnapshot:
-        def facts() -> dict[str, Any]:
-            with looked_at() as found:
-                return examined_facts(found, check_seconds=check_seconds, keep_damaged=keep_damaged)
+        def release() -> None:
+            look.close()  # it may be using the connection
+            connection.close()
 
         return SqliteSnapshot(
-            unit_size=page_size, units=pages, facts=facts, chunks=chunks, release=connection.close
+            unit_size=page_size,
+            units=pages,
+            facts=look.facts,
+            begin_facts=look.begin if beside else lambda: None,
+            chunks=chunks,
+            release=release,
         )
 
+    def look_at(looked_at: Callable[[], AbstractContextManager[Connection]]) -> Look:
+        def find(tick: Callable[[], None]) -> dict[str, Any]:
+            with looked_at() as found:
+                return examined_facts(
+                    found, check_seconds=check_seconds, keep_damaged=keep_damaged, tick=tick
+                )
+
+        return Look(find)
+
+    seen = seen_at(path)
     with opened(path, lock_wait=lock_wait, immutable=private) as connection:
         with sqlite_errors_translated():
             lenient(connection, yes=keep_damaged)
@@ -100,21 +119,26 @@ def sqlite_snapshot(
             page_size: int = value(connection, "PRAGMA page_size")
             pages: int = value(connection, "PRAGMA page_count")
             streams = private or value(connection, "PRAGMA journal_mode") == "wal"
+            file = file_pages(connection, path, seen, immutable=private)
+        chunks = file.chunks if file else partial(database_chunks, connection, page_size)
         if streams:
-            yield snapshot_of(
-                lambda size: database_chunks(connection, page_size, size),
-                lambda: nullcontext(connection),
-            )
+            with closing(look_at(lambda: nullcontext(connection))) as look:
+                # Only a connection that is not used for reading can be looked through meanwhile.
+                yield snapshot_of(chunks, look, beside=file is not None)
             return
-        with spooled(scratch, database_chunks(connection, page_size, READ_SIZE)) as spool:
+        with spooled(scratch, chunks(READ_SIZE)) as spool:
             connection.close()  # ends the transaction, however damaged the schema is
-            yield snapshot_of(spool.chunks, spool.opened)
+            with closing(look_at(spool.opened)) as look:
+                yield snapshot_of(spool.chunks, look, beside=True)
 
 
 def database_chunks(
     connection: Connection, page_size: int, chunk_size: int
 ) -> Generator[bytes, None, None]:
-    """All pages in order, some `chunk_size` bytes at a time. The lock page reads as zeros."""
+    """All pages in order, asked of SQLite, some `chunk_size` bytes at a time.
+
+    The lock page reads as zeros.
+    """
     rows = max(1, chunk_size // page_size)
     with sqlite_errors_translated():
         cursor = connection.execute("SELECT data FROM sqlite_dbpage")

@@ -1,6 +1,7 @@
 """The facts of a snapshot, and whether what they are told of is sound."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from backups.engines.sqlite_check import quick_check
@@ -21,18 +22,22 @@ class _OutOfTime(Exception):
 
 
 def examined_facts(
-    connection: Connection, *, check_seconds: float, keep_damaged: bool
+    connection: Connection,
+    *,
+    check_seconds: float,
+    keep_damaged: bool,
+    tick: Callable[[], None],
 ) -> dict[str, Any]:
     """The database's facts, after a look for damage of at most `check_seconds`.
 
     Damage is a fact of what is kept `keep_damaged`; else it raises DatabaseDamaged or NotADatabase.
-    Raises other SourceErrors.
+    Raises other SourceErrors, and what `tick` raises, which is called on the way.
     """
     try:
         with sqlite_errors_translated():
             lenient(connection, yes=False)
             facts = database_facts(connection, budget=_COUNT_SECONDS)
-            if _is_checked(connection, check_seconds):
+            if _is_checked(connection, check_seconds, tick):
                 facts[STRUCTURE_CHECKED] = True
     except (DatabaseDamaged, NotADatabase) as damaged:
         if not keep_damaged:
@@ -41,17 +46,18 @@ def examined_facts(
     return facts
 
 
-def _is_checked(connection: Connection, seconds: float) -> bool:
+def _is_checked(connection: Connection, seconds: float, tick: Callable[[], None]) -> bool:
     """Whether all of the structure was found sound within so many seconds."""
     deadline = time.monotonic() + seconds
 
-    def tick() -> None:
+    def tick_in_time() -> None:
+        tick()
         if time.monotonic() > deadline:
             raise _OutOfTime
 
     try:
         if seconds > 0:
-            quick_check(connection, tick)
+            quick_check(connection, tick_in_time)
     except _OutOfTime:
         return False
     return seconds > 0

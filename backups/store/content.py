@@ -1,7 +1,8 @@
 """A version's content out of the store, checked while it is read."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 from backups.errors import ObjectDamaged
 from backups.store.outline import Outline
@@ -12,7 +13,12 @@ from backups.store.reader import PackReader, assembled
 from backups.store.seal import BLOCK_ID_SIZE, MARK_SIZE
 from backups.store.segment import Segment
 
+# Blocks that a thread hashes at a time.
+_AT_ONCE = 16
+
+Held = bytes | memoryview
 Rows = list[tuple[int, int]]
+Item = TypeVar("Item")
 
 
 class _Wanted(NamedTuple):
@@ -23,7 +29,7 @@ class _Wanted(NamedTuple):
     segment: Segment
     block: int
     length: int
-    held: bytes
+    held: Held
     digest: bytes | None
     rows: Rows
 
@@ -47,12 +53,10 @@ class StoredContent:
         """See the interface."""
         return self._outline.facts
 
-    def blocks(self, known: Iterable[bytes] = ()) -> Iterator[bytes]:
+    def blocks(self, known: Iterable[Held] = ()) -> Iterator[Held]:
         """See the interface."""
-        reader = self._project_store.pack_reader(self._press, self._outline)
         whole = self._fingerprints.content_hasher()
-        for wanted, read in assembled(reader, self._wanted(iter(known))):
-            block, digest = self._whole_block(wanted, read, reader)
+        for block, digest in self._checked(known):
             whole.add(digest)
             yield block
         if whole.digest() != self._outline.content_hash:
@@ -63,18 +67,33 @@ class StoredContent:
 
         Each block that they lie in is checked, but not the whole. Raises StorageError.
         """
-        reader = self._project_store.pack_reader(self._press, self._outline)
         first = start // self.block_size
         at = first * self.block_size
-        for wanted, read in assembled(reader, self._wanted(iter(()), first)):
+        for block, _ in self._checked((), first):
             if at >= end:
                 return
-            block, _ = self._whole_block(wanted, read, reader)
-            yield block[max(0, start - at) : end - at]
+            yield bytes(block[max(0, start - at) : end - at])
             at += len(block)
 
+    def _checked(self, known: Iterable[Held], first_block: int = 0) -> Iterator[tuple[Held, bytes]]:
+        """The blocks from the given one on, and their digests. Raises StorageError."""
+        reader = self._project_store.pack_reader(self._press, self._outline)
+        blocks = assembled(reader, self._wanted(self._hashed(known), first_block))
+        for batch, put_together in self._press.in_order(self._put_together, _batches(blocks)):
+            for (wanted, _), (block, digest) in zip(batch, put_together, strict=True):
+                if digest[:BLOCK_ID_SIZE] == wanted.segment.block_id(wanted.block):
+                    yield block, digest
+                else:
+                    yield self._read_whole(wanted, reader)
+
+    def _hashed(self, known: Iterable[Held]) -> Iterator[tuple[Held, bytes]]:
+        digest = self._fingerprints.block_digest
+        hashed = self._press.in_order(lambda batch: [*map(digest, batch)], _batches(known))
+        for batch, digests in hashed:
+            yield from zip(batch, digests, strict=True)
+
     def _wanted(
-        self, known: Iterator[bytes], first_block: int = 0
+        self, known: Iterator[tuple[Held, bytes]], first_block: int
     ) -> Iterator[tuple[_Wanted, list[Piece]]]:
         """The blocks from the given one on, and where lies what has to be read of each."""
         outline, shape = self._outline, self._outline.shape
@@ -86,8 +105,7 @@ class StoredContent:
             for start in range(begin, size, shape.block_size):
                 block = start // shape.block_size
                 length = min(shape.block_size, size - start)
-                held = next(known, b"")
-                digest = self._fingerprints.block_digest(held) if held else b""
+                held, digest = next(known, (b"", b""))
                 if digest[:BLOCK_ID_SIZE] == segment.block_id(block):
                     yield _Wanted(segment, block, length, held, digest, []), []
                     continue
@@ -95,7 +113,7 @@ class StoredContent:
                 wanted = _Wanted(segment, block, length, held, None, rows)
                 yield wanted, self._pieces(segment, block, rows)
 
-    def _differing(self, segment: Segment, block: int, length: int, held: bytes) -> Rows:
+    def _differing(self, segment: Segment, block: int, length: int, held: Held) -> Rows:
         """The grains of the block whose marks are not those of what is held."""
         shape = self._outline.shape
         count = shape.grains_in(length)
@@ -122,35 +140,51 @@ class StoredContent:
             for frame, slot, count in segment.runs(block, start, end)
         ]
 
-    def _whole_block(
-        self, wanted: _Wanted, read: bytes | memoryview, reader: PackReader
-    ) -> tuple[bytes, bytes]:
-        """The block and its digest. Raises ObjectDamaged."""
-        if wanted.digest is not None:
-            return wanted.held, wanted.digest
-        grains = self._outline.shape.grains_in(wanted.length)
-        everything = [(0, grains)]
-        block_id = wanted.segment.block_id(wanted.block)
-        block = bytes(read) if wanted.rows == everything else self._filled(wanted, read)
-        digest = self._fingerprints.block_digest(block)
-        if digest[:BLOCK_ID_SIZE] != block_id and wanted.rows != everything:
-            # Two grains with the same mark, if nothing is damaged.
-            pieces = self._pieces(wanted.segment, wanted.block, everything)
+    def _put_together(
+        self, batch: list[tuple[_Wanted, bytes | memoryview]]
+    ) -> list[tuple[Held, bytes]]:
+        """What should be the blocks, and their digests."""
+        found: list[tuple[Held, bytes]] = []
+        for wanted, read in batch:
+            if wanted.digest is not None:
+                found.append((wanted.held, wanted.digest))
+                continue
+            block = bytes(read) if self._is_read_whole(wanted) else self._filled(wanted, read)
+            found.append((block, self._fingerprints.block_digest(block)))
+        return found
+
+    def _is_read_whole(self, wanted: _Wanted) -> bool:
+        return wanted.rows == [(0, self._outline.shape.grains_in(wanted.length))]
+
+    def _read_whole(self, wanted: _Wanted, reader: PackReader) -> tuple[bytes, bytes]:
+        """A block that was not what it should be, because two grains have the same mark, if
+        nothing is damaged. Raises ObjectDamaged."""
+        if not self._is_read_whole(wanted):
+            everything = [(0, self._outline.shape.grains_in(wanted.length))]
             block = b"".join(
-                reader.frame(frame)[offset : offset + length] for frame, offset, length in pieces
+                reader.frame(frame)[offset : offset + length]
+                for frame, offset, length in self._pieces(wanted.segment, wanted.block, everything)
             )
             digest = self._fingerprints.block_digest(block)
-        if digest[:BLOCK_ID_SIZE] != block_id:
-            raise ObjectDamaged("a block in the backup storage is not the one that was backed up")
-        return block, digest
+            if digest[:BLOCK_ID_SIZE] == wanted.segment.block_id(wanted.block):
+                return block, digest
+        raise ObjectDamaged("a block in the backup storage is not the one that was backed up")
 
     def _filled(self, wanted: _Wanted, read: bytes | memoryview) -> bytes:
         """What is held, with what was read in its place."""
         grain = self._outline.shape.grain
-        block = bytearray(wanted.held[: wanted.length].ljust(wanted.length, b"\0"))
+        block = bytearray(wanted.length)
+        held = wanted.held[: wanted.length]
+        block[: len(held)] = held
         at = 0
         for start, end in wanted.rows:
             part = read[at : at + (min(end * grain, wanted.length) - start * grain)]
             block[start * grain : start * grain + len(part)] = part
             at += len(part)
         return bytes(block)
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    source = iter(items)
+    while batch := list(islice(source, _AT_ONCE)):
+        yield batch

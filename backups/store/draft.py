@@ -12,6 +12,7 @@ from backups.store.packs import Pack
 from backups.store.parent import Lent, Parent
 from backups.store.press import Press
 from backups.store.project import ProjectStore
+from backups.store.seal import BLOCK_ID_SIZE
 from backups.store.segment import Segment
 from backups.store.shape import Shape
 from backups.store.tables import Table
@@ -52,6 +53,8 @@ class Draft:
         self._project_store = project_store
         self._shape = shape
         self._parent = parent
+        self._press = press
+        self._differs = False
         self._fingerprints = project_store.fingerprints(
             parent.outline.identifier_key if parent else None
         )
@@ -79,12 +82,45 @@ class Draft:
         """The outline and the layers put so far."""
         return self._tables.new
 
-    def add(self, block: bytes) -> None:
-        """Take the next block in. Raises StorageError."""
+    def add_all(self, pieces: Iterable[bytes]) -> Iterator[int]:
+        """Take a content in, in pieces of whole blocks; gives the length of each one taken in.
+
+        Raises StorageError, and what `pieces` raises.
+        """
+        size = self._shape.block_size
+
+        def digests(piece: bytes) -> list[bytes]:
+            return self._fingerprints.block_digests(piece, size)
+
+        for piece, found in self._press.in_order(digests, pieces):
+            self._whole.add(*found)
+            ids = [digest[:BLOCK_ID_SIZE] for digest in found]
+            if not self._add_known(ids, len(piece)):
+                view = memoryview(piece)
+                for number, block_id in enumerate(ids):
+                    self._add(view[number * size : (number + 1) * size], block_id)
+            yield len(piece)
+
+    @property
+    def differs(self) -> bool:
+        """Whether a block was taken in that is not the parent's."""
+        return self._differs
+
+    def _add_known(self, block_ids: list[bytes], length: int) -> bool:
+        """Take some blocks in at once, if all are the parent's and lie in one segment."""
+        if self._block + len(block_ids) > self._shape.segment_blocks:
+            return False
+        if not (self._lent and self._lent.has_all(self._block, block_ids, length)):
+            return False
+        self._block += len(block_ids)
+        self._segment_size += length
+        return True
+
+    def _add(self, block: memoryview, block_id: bytes) -> None:
         if self._block == self._shape.segment_blocks:
             self._end_segment()
-        block_id = self._whole.update(block)
         if not (self._lent and self._lent.has(self._block, block_id, len(block))):
+            self._differs = True
             self._add_different(block, block_id)
         self._block += 1
         self._segment_size += len(block)
@@ -128,7 +164,7 @@ class Draft:
         finally:
             self._writer.abort()
 
-    def _add_different(self, block: bytes, block_id: bytes) -> None:
+    def _add_different(self, block: memoryview, block_id: bytes) -> None:
         grain, lent = self._shape.grain, self._lent
         count = self._shape.grains_in(len(block))
         marks = self._fingerprints.marks(block, grain) if self._shape.marked else b""
@@ -140,7 +176,9 @@ class Draft:
                 different = range(count)
         stored = list(different)
         for first, end in _rows(stored):
-            frame, offset = self._writer.add(block[first * grain : end * grain])
+            piece = block[first * grain : end * grain]
+            # What is kept for a frame must not keep all of what it was read with.
+            frame, offset = self._writer.add(piece if len(piece) == len(block) else bytes(piece))
             self._changes.run(frame, offset // grain, end - first)
         self._changes.block(self._block, block_id, marks, stored)
 

@@ -47,14 +47,14 @@ class LocalStore(ObjectStore):
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """See `ObjectStore.get`."""
-        with _errors_translated(reading=True), open(self._path(key), "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
+        with _errors_translated(reading=True), _opened(self._path(key)) as descriptor:
+            size = os.fstat(descriptor).st_size
             wanted = max(size - offset, -1) if length is None else length
             if wanted < 0 or offset + wanted > size:
                 raise ObjectDamaged("an object in the backup storage is shorter than it was")
             parts = []
             while wanted:
-                part = os.pread(file.fileno(), wanted, offset)
+                part = os.pread(descriptor, wanted, offset)
                 if not part:
                     raise ObjectDamaged("an object in the backup storage is shorter than it was")
                 parts.append(part)
@@ -147,6 +147,15 @@ class LocalStore(ObjectStore):
                 yield from self._listed(key[:-1], "")
             else:
                 yield key
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -76,7 +76,7 @@ class PackWriter:
         self._frame_size = frame_size
         self._pack_size = pack_size
         self._first_number = first_number
-        self._raw: list[bytes] = []
+        self._raw: list[bytes | memoryview] = []
         self._raw_length = 0
         self._begun: deque[tuple[Future[bytes], int]] = deque()
         self._sealed: list[bytes] = []
@@ -87,7 +87,7 @@ class PackWriter:
         self.packs: dict[int, Pack] = {}
         self.frames: list[Frame] = []
 
-    def add(self, piece: bytes) -> tuple[int, int]:
+    def add(self, piece: bytes | memoryview) -> tuple[int, int]:
         """Take a piece in; returns the place in `frames` that its frame will have, and the
         piece's offset in the frame. Raises StorageError."""
         if self._raw and self._raw_length + len(piece) > self._frame_size:

@@ -1,6 +1,7 @@
 """What an earlier version lends to a new one."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backups.errors import (
@@ -44,6 +45,19 @@ class Lent:
             self.segment.block_id(block) == block_id
             and self.length(block) == length
             and not (self.lost_frames and self._lost(block))
+        )
+
+    def has_all(self, block: int, block_ids: Sequence[bytes], length: int) -> bool:
+        """The same of some blocks that follow one another, of `length` bytes together.
+
+        May be false where `has` is true of each.
+        """
+        count = len(block_ids)
+        there = min(count * self.shape.block_size, self.size - block * self.shape.block_size)
+        return (
+            not self.lost_frames
+            and length == there
+            and self.segment.block_ids(block, count) == b"".join(block_ids)
         )
 
     def differing(self, block: int, marks: bytes, count: int) -> list[int]:

@@ -1,7 +1,8 @@
 """Work on frames in a few threads: what compresses, seals and hashes lets other threads run."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from types import TracebackType
@@ -16,6 +17,7 @@ from backups.store.seal import Seal
 WORKING_THREADS = 2
 WAITING_THREADS = 2
 _PURPOSE = "frame"
+_AHEAD = 4
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -46,7 +48,7 @@ class Press:
         for pool in (self._waiting, self._working):
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def sealed(self, pieces: Sequence[bytes]) -> bytes:
+    def sealed(self, pieces: Sequence[bytes | memoryview]) -> bytes:
         """The bytes of a frame that holds these pieces.
 
         Opened again and compared: raises ObjectDamaged when they don't give what they were made of.
@@ -72,6 +74,23 @@ class Press:
     def begin(self, work: Callable[[Given], Made], given: Given) -> "Future[Made]":
         """Do in a thread what keeps the processor busy."""
         return self._working.submit(work, given)
+
+    def in_order(
+        self, work: Callable[[Given], Made], given: Iterable[Given]
+    ) -> Iterator[tuple[Given, Made]]:
+        """Each of what is given, and what becomes of it in a thread; the next few are begun ahead.
+
+        `given` is gone through in the caller's thread. Raises what `work` and `given` raise.
+        """
+        begun: deque[tuple[Given, Future[Made]]] = deque()
+        for one in given:
+            begun.append((one, self.begin(work, one)))
+            if len(begun) > _AHEAD:
+                first, made = begun.popleft()
+                yield first, made.result()
+        while begun:
+            first, made = begun.popleft()
+            yield first, made.result()
 
     def send(self, work: Callable[[Given], Made], given: Given) -> "Future[Made]":
         """Do in a thread what waits for the store most of the time."""

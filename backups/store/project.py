@@ -25,7 +25,7 @@ BLOCK_SIZE = 1 << 16
 SEGMENT_BLOCKS = 1 << 12
 FRAME_SIZE = 1 << 18
 PACK_SIZE = 1 << 24
-ZSTD_LEVEL = 1
+ZSTD_LEVEL = 2
 
 _GID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HASH_DIGITS = 32

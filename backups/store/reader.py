@@ -15,7 +15,7 @@ from backups.store.press import Press
 # Bytes of opened frames that are kept. A content that was changed at many places in many versions
 # is put together from a frame of each of them at a time: 256 at the usual size.
 KEPT_BYTES = 1 << 26
-_BLOCKS_AHEAD = 16
+_BLOCKS_AHEAD = 48
 
 Known = TypeVar("Known")
 
@@ -46,19 +46,19 @@ class PackReader:
         return self._opened[frame].result()
 
     def expect(self, frame: Frame) -> None:
-        """Begin to open the frame, which will be asked for soon. Raises like `frame`."""
+        """Begin to read and open the frame, which will be asked for soon."""
         with suppress(KeyError):
             self._opened.move_to_end(frame)
             return
-        sealed, raw_length = self._sealed(frame), frame.raw_length
-        self._opened[frame] = self._press.begin(
-            lambda given: self._press.opened(given, raw_length), sealed
-        )
-        self._kept_bytes += raw_length
+        self._opened[frame] = self._press.begin(self._open, frame)
+        self._kept_bytes += frame.raw_length
         while self._kept_bytes > KEPT_BYTES and len(self._opened) > 1:
             dropped, future = self._opened.popitem(last=False)
             future.cancel()
             self._kept_bytes -= dropped.raw_length
+
+    def _open(self, frame: Frame) -> bytes:
+        return self._press.opened(self._sealed(frame), frame.raw_length)
 
     def _sealed(self, frame: Frame) -> bytes:
         pack = self._packs.get(frame.pack)

@@ -127,9 +127,9 @@ class ContentHasher:
         self.add(digest)
         return digest[:BLOCK_ID_SIZE]
 
-    def add(self, digest: bytes) -> None:
-        """Take the content's next block in by its digest."""
-        self._whole.update(digest)
+    def add(self, *digests: bytes) -> None:
+        """Take the content's next blocks in by their digests."""
+        self._whole.update(b"".join(digests))
 
     def digest(self) -> bytes:
         """The 32 bytes of what was taken in so far."""
@@ -159,6 +159,14 @@ class Fingerprints:
     def block_digest(self, block: bytes | memoryview) -> bytes:
         """The 32 bytes of a block that a content's hash is made of; they begin with its id."""
         return blake3(block, key=self._block_key).digest()
+
+    def block_digests(self, blocks: bytes | memoryview, block_size: int) -> list[bytes]:
+        """The digests of all blocks in a piece of a content, the last perhaps shorter."""
+        view, key = memoryview(blocks), self._block_key
+        return [
+            blake3(view[start : start + block_size], key=key).digest()
+            for start in range(0, len(view), block_size)
+        ]
 
     def marks(self, block: bytes | memoryview, grain: int) -> bytes:
         """The 8 bytes for each `grain` bytes of a block, joined.

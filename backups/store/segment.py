@@ -1,5 +1,6 @@
 """What all layers of a segment tell together, in flat arrays: 17 bytes of memory a grain."""
 
+import sys
 from array import array
 from collections.abc import Iterator
 from functools import lru_cache
@@ -13,6 +14,7 @@ from backups.store.shape import Shape
 NOWHERE = (1 << 64) - 1
 _SLOT_BITS = 32
 _SLOT = (1 << _SLOT_BITS) - 1
+_HALF = "I"  # 4 bytes, half of a place
 
 
 def place_of(frame: int, slot: int) -> int:
@@ -50,8 +52,9 @@ class Segment:
         self.frames += layer.frames
         self.layer_grains.append(len(places))
         depth = len(self.layer_grains)
-        at = 0
-        for number, block in enumerate(layer.blocks):
+        whole = self._apply_whole(layer, places, depth)
+        at = whole * per_block
+        for number, block in enumerate(layer.blocks[whole:], whole):
             self._ids[block * BLOCK_ID_SIZE : (block + 1) * BLOCK_ID_SIZE] = layer.ids[
                 number * BLOCK_ID_SIZE : (number + 1) * BLOCK_ID_SIZE
             ]
@@ -67,9 +70,36 @@ class Segment:
                     ]
                 at += count
 
+    def _apply_whole(self, layer: Layer, places: "array[int]", depth: int) -> int:
+        """Lay the layer's first blocks over what is there at once, if they follow one another and
+        the layer tells of all their grains, as that of a first version does. Returns how many."""
+        shape, count = self._shape, len(layer.blocks) - 1  # the last may be short
+        bitmap = ((1 << shape.grains) - 1).to_bytes(shape.bitmap_size, "little")
+        if (
+            count <= 0
+            or layer.blocks[count] - layer.blocks[0] != count
+            or layer.grains[: count * shape.bitmap_size] != bitmap * count
+        ):
+            return 0
+        block, grains = layer.blocks[0], count * shape.grains
+        first, last = block * shape.grains, (block + count) * shape.grains
+        self._ids[block * BLOCK_ID_SIZE : (block + count) * BLOCK_ID_SIZE] = layer.ids[
+            : count * BLOCK_ID_SIZE
+        ]
+        self._block_depths[block : block + count] = bytes([depth]) * count
+        self._places[first:last] = places[:grains]
+        self._grain_depths[first:last] = bytes([depth]) * grains
+        if shape.marked:
+            self._marks[first * MARK_SIZE : last * MARK_SIZE] = layer.marks[: grains * MARK_SIZE]
+        return count
+
     def block_id(self, block: int) -> bytes:
         """A block's hash."""
-        return bytes(self._ids[block * BLOCK_ID_SIZE : (block + 1) * BLOCK_ID_SIZE])
+        return self.block_ids(block, 1)
+
+    def block_ids(self, block: int, count: int) -> bytes:
+        """The hashes of so many blocks, joined."""
+        return bytes(self._ids[block * BLOCK_ID_SIZE : (block + count) * BLOCK_ID_SIZE])
 
     def marks(self, block: int, count: int) -> bytes:
         """The marks of the block's first `count` grains, joined; none if grains have no marks."""
@@ -104,8 +134,7 @@ class Segment:
 
     def frames_used(self, count: int) -> list[Frame]:
         """The frames that hold any of the first `count` grains."""
-        used = {place >> _SLOT_BITS for place in self._places[:count]}
-        return [self.frames[place] for place in used]
+        return [self.frames[place] for place in _frames_of(self._places[:count])]
 
     def layer(self, since: int, count: int) -> Layer:
         """The layers from the place `since` on as one, for the segment's first `count` grains."""
@@ -126,7 +155,7 @@ class Segment:
             ids += self.block_id(block)
             bitmaps += bits.to_bytes(step, "little")
         used: dict[int, int] = {}  # a frame's place here -> there
-        for frame in sorted({place >> _SLOT_BITS for place in places}):
+        for frame in sorted(_frames_of(places)):
             used[frame] = len(used)
         runs = [(used[frame], slot, many) for frame, slot, many in runs_in(places)]
         frames = [self.frames[frame] for frame in used]
@@ -138,6 +167,12 @@ class Segment:
             place = (len(self.frames) + frame) << _SLOT_BITS | slot
             places.extend(range(place, place + count))
         return places
+
+
+def _frames_of(places: "array[int]") -> set[int]:
+    """Which frames these places name: the upper halves of the numbers, taken without a loop."""
+    halves = array(_HALF, places.tobytes())
+    return set(halves[1::2] if sys.byteorder == "little" else halves[::2])
 
 
 @lru_cache(maxsize=1 << 13)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from backups.engines.blocks import recut
 from backups.engines.interface import Content, Progress, Snapshot
 from backups.errors import DatabaseDamaged
 
@@ -24,7 +23,11 @@ class BytesSnapshot:
         self.tools: dict[str, str] = {}
 
     def blocks(self, block_size: int) -> Iterator[bytes]:
-        return recut([self._data], block_size)
+        for start in range(0, self.size, block_size):
+            yield self._data[start : start + block_size]
+
+    def begin_facts(self) -> None:
+        return
 
     def release(self) -> None:
         return

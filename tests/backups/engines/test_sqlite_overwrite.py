@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from backups.engines.blocks import cut
 from backups.engines.interface import Snapshot
 from backups.engines.sqlite import SqliteEngine
 from backups.errors import DatabaseBusy, DatabaseDamaged, EncodingDiffers, ObjectDamaged
@@ -97,7 +98,11 @@ def test_the_database_holds_the_version(
     held = pages_of(path)
     pages = version_of(tmp_path, version_size, *version)
     kept: list[bytes] = []
-    restore(path, PagesContent(pages), keep=lambda moment: kept.extend(moment.blocks(live_size)))
+
+    def keep(moment: Snapshot) -> None:
+        kept.extend(bytes(page) for page in cut(moment.blocks(live_size), live_size))
+
+    restore(path, PagesContent(pages), keep=keep)
     assert comparable(kept) == comparable(held)
     assert mode_of(path) == (mode if mode == "wal" else "delete")
     assert path.stat().st_size == sum(map(len, pages))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backups.engines.blocks import cut
 from backups.engines.interface import Snapshot
 from backups.engines.sqlite import SqliteEngine
 from backups.errors import DatabaseDamaged
@@ -51,7 +52,8 @@ class Kept:
         self.facts: dict[str, Any] = {}
 
     def __call__(self, snapshot: Snapshot) -> None:
-        self.pages = list(snapshot.blocks(snapshot.unit_size))
+        size = snapshot.unit_size
+        self.pages = [bytes(page) for page in cut(snapshot.blocks(size), size)]
         self.facts = dict(snapshot.facts)
         assert len(self.pages) == snapshot.units
 

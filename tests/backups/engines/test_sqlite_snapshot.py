@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backups.engines import sqlite_facts, sqlite_spool
-from backups.engines.blocks import recut
+from backups.engines.blocks import cut, recut
 from backups.engines.sqlite import SqliteEngine
 from backups.errors import (
     BackupsError,
@@ -58,7 +58,7 @@ def test_a_snapshot_is_the_database_byte_for_byte(
 
 @pytest.mark.parametrize("block_size", [100, 4096, 5000, 1 << 16, 1 << 20])
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_blocks_have_the_size_asked_for(tmp_path: Path, mode: str, block_size: int) -> None:
+def test_blocks_come_whole_and_in_order(tmp_path: Path, mode: str, block_size: int) -> None:
     path = tmp_path / "a.db"
     make_database(
         path,
@@ -68,8 +68,8 @@ def test_blocks_have_the_size_asked_for(tmp_path: Path, mode: str, block_size: i
     )
     with SqliteEngine(path).snapshot() as snapshot:
         blocks = list(snapshot.blocks(block_size))
-    assert {len(block) for block in blocks[:-1]} <= {block_size}
-    assert 0 < len(blocks[-1]) <= block_size
+    assert all(blocks)
+    assert not any(len(block) % block_size for block in blocks[:-1])
     assert b"".join(blocks) == path.read_bytes()
 
 
@@ -78,7 +78,9 @@ def test_recut_keeps_all_bytes() -> None:
     for size in range(1, 18):
         pieces = list(recut(iter(chunks), size))
         assert b"".join(pieces) == b"abcdefghijklmnop"
-        assert all(len(piece) == size for piece in pieces[:-1])
+        assert all(piece and len(piece) % size == 0 for piece in pieces[:-1])
+        assert b"".join(cut(pieces, size)) == b"abcdefghijklmnop"
+        assert {len(piece) for piece in list(cut(pieces, size))[:-1]} <= {size}
 
 
 @pytest.mark.parametrize("mode", JOURNAL_MODES)

@@ -1,0 +1,166 @@
+"""The pages of a database straight out of its file, while a read transaction keeps them still.
+
+Much faster than asking SQLite for each, and sound: what is read is what SQLite itself would give.
+
+- In a rollback-journal mode nobody writes to the file while anybody holds the read lock.
+- In WAL mode SQLite gives a page from the newest frame of the WAL that the transaction can see,
+  and from the file if there is none. A checkpoint writes to the file meanwhile, but only frames
+  that all readers can see, and none at all while a reader goes by the file alone. So every page
+  that is no frame's stays as it is in the file. All pages that any frame in the -wal file names,
+  whether it counts or not, are asked of SQLite; the WAL is looked at after the transaction began,
+  and frames that it can see are not written over before it ends.
+
+See "Concurrency" and "Checkpointing" in https://www.sqlite.org/wal.html, and `walCheckpoint` and
+`walTryBeginRead` in SQLite's source for the locks.
+
+The file is read by SQLite's own descriptor: to open another and close it would drop the locks that
+this process has on the file.
+"""
+
+import os
+import struct
+from bisect import bisect_left
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+from backups.engines.sqlite_connection import Connection, page_of, value
+from backups.engines.sqlite_header import lock_page
+from backups.errors import DatabaseUnreachable
+
+STRETCH = 1 << 20
+# Newer pages than these are too many to keep in memory.
+_NEWER_BYTES = 1 << 24
+_DESCRIPTORS = Path("/proc/self/fd")
+# See "The WAL File Format" in https://www.sqlite.org/fileformat2.html
+_WAL_HEADER_SIZE, _FRAME_HEADER_SIZE = 32, 24
+_PAGE_NUMBER = struct.Struct(">I")
+
+
+class FilePages:
+    """The pages of one read transaction; of no use after its end."""
+
+    def __init__(
+        self, descriptor: int, page_size: int, count: int, newer: Mapping[int, bytes]
+    ) -> None:
+        """`newer`: the pages, by number, that are not to be taken from the file."""
+        self._descriptor = descriptor
+        self._page_size = page_size
+        self._size = count * page_size
+        self._newer = newer
+        self._numbers = sorted(newer)
+
+    def chunks(self, size: int) -> Generator[bytes, None, None]:
+        """All pages in order, some whole pages at a time: a multiple of `size` bytes, if that is
+        one of the page size, but for the last.
+
+        The lock page reads as zeros. Raises DatabaseUnreachable.
+        """
+        unit = self._page_size if size % self._page_size else size
+        at_once = max(unit, STRETCH // unit * unit)
+        for start in range(0, self._size, at_once):
+            yield self._patched(self._read(start, min(at_once, self._size - start)), start)
+
+    def _read(self, start: int, length: int) -> bytes:
+        try:
+            data = os.pread(self._descriptor, length, start)
+            while len(data) < length:
+                more = os.pread(self._descriptor, length - len(data), start + len(data))
+                if not more:
+                    # The end of the file: what comes after it is newer.
+                    return data.ljust(length, b"\0")
+                data += more
+        except OSError as error:
+            raise DatabaseUnreachable(
+                f"the disk of the database failed to read: {error.strerror}"
+            ) from error
+        return data
+
+    def _patched(self, data: bytes, start: int) -> bytes:
+        size = self._page_size
+        first, end = start // size + 1, (start + len(data)) // size + 1
+        places = range(bisect_left(self._numbers, first), bisect_left(self._numbers, end))
+        if not places:
+            return data
+        patched = bytearray(data)
+        for place in places:
+            number = self._numbers[place]
+            patched[(number - first) * size : (number - first + 1) * size] = self._newer[number]
+        return bytes(patched)
+
+
+def seen_at(path: Path) -> os.stat_result | None:
+    """What stands at `path`; None for nothing, or when it can't be told."""
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
+def file_pages(
+    connection: Connection, path: Path, seen: os.stat_result | None, *, immutable: bool = False
+) -> FilePages | None:
+    """The pages of the transaction that a connection to `path` is in; None where they have to be
+    asked of SQLite.
+
+    The connection must have written nothing. `seen` is what `seen_at` said before it was opened.
+    `immutable`: it looks at no -wal. Raises DatabaseUnreachable, and SQLite's own errors.
+    """
+    page_size: int = value(connection, "PRAGMA page_size")
+    count: int = value(connection, "PRAGMA page_count")
+    try:
+        descriptor = _descriptor_of(path, seen)
+        if descriptor is None:
+            return None
+        in_file = os.fstat(descriptor).st_size // page_size
+        numbers = set() if immutable else _pages_in_wal(path, page_size, count)
+    except OSError as error:
+        raise DatabaseUnreachable(f"the database cannot be read: {error.strerror}") from error
+    if numbers is None or not numbers.issuperset(range(in_file + 1, count + 1)):
+        return None
+    newer = {number: page_of(connection, number) for number in sorted(numbers)}
+    lock = lock_page(page_size)
+    if lock <= count:
+        newer[lock] = bytes(page_size)
+    found = {number: data for number, data in newer.items() if data and len(data) == page_size}
+    return FilePages(descriptor, page_size, count, found) if len(found) == len(newer) else None
+
+
+def _descriptor_of(path: Path, seen: os.stat_result | None) -> int | None:
+    """The one by which SQLite has the file open; None where that can't be told for sure.
+
+    The connection's is always among those found. So if there is one, it is that, unless another
+    file stood at `path` while it was opened.
+    """
+    wanted = os.stat(path)
+    if seen is None or not os.path.samestat(wanted, seen) or not _DESCRIPTORS.is_dir():
+        return None
+    found = []
+    for name in os.listdir(_DESCRIPTORS):
+        try:
+            if os.path.samestat(os.fstat(int(name)), wanted):
+                found.append(int(name))
+        except OSError:
+            continue  # closed meanwhile, so it was another's
+    return found[0] if len(found) == 1 else None
+
+
+def _pages_in_wal(path: Path, page_size: int, count: int) -> set[int] | None:
+    """The numbers, up to `count`, of all pages that the -wal file has frames of; None if they are
+    too many."""
+    numbers: set[int] = set()
+    step = _FRAME_HEADER_SIZE + page_size
+    try:
+        # SQLite keeps no locks on this file: it may be opened and closed.
+        with open(path.with_name(path.name + "-wal"), "rb", buffering=0) as wal:
+            at = _WAL_HEADER_SIZE
+            while headers := os.pread(wal.fileno(), STRETCH // step * step or step, at):
+                for start in range(0, len(headers) - _PAGE_NUMBER.size + 1, step):
+                    (number,) = _PAGE_NUMBER.unpack_from(headers, start)
+                    if 0 < number <= count:
+                        numbers.add(number)
+                if len(numbers) * page_size > _NEWER_BYTES:
+                    return None
+                at += -(-len(headers) // step) * step
+    except FileNotFoundError:
+        return numbers
+    return numbers
