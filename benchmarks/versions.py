@@ -32,25 +32,28 @@ def _round(folder: Path, origin: Path, results: Results, number: int) -> list[st
     shutil.copyfile(origin, source)
     everybody = [make(folder / str(place), source) for place, make in enumerate(CONTESTANTS)]
     present = [contestant for contestant in everybody if contestant.available()]
+    # Nobody is always the first to find the file in the cache, or the last.
+    in_turn = present[number % len(present) :] + present[: number % len(present)]
     for step in catalogue.STEPS:
         if step != "first":
             catalogue.change(source, step)
         os.sync()
         # A database that has been at rest for a while: what all but the first of two versions find.
         time.sleep(SETTLED_SECONDS + 0.1)
-        # Nobody is always the first to find the file in the cache, or the last.
-        for contestant in present[number % len(present) :] + present[: number % len(present)]:
+        for contestant in in_turn:
             if step in contestant.steps and number < contestant.rounds:
                 results.add(contestant.name, step, contestant.version())
         if step == "b":
-            _in_place(folder, source, present, results)
-    for contestant in present:
+            _in_place(folder, source, present, results, number)
+    for contestant in in_turn:
         if isinstance(contestant, Restorer) and "d" in contestant.steps:
             _to_a_new_file(folder, source, contestant, results)
     return [contestant.name for contestant in everybody if contestant not in present]
 
 
-def _in_place(folder: Path, source: Path, present: list[Contestant], results: Results) -> None:
+def _in_place(
+    folder: Path, source: Path, present: list[Contestant], results: Results, number: int
+) -> None:
     """Back from b to the first version while others have the database open."""
     savepoint = next(item for item in present if type(item) is Savepoint)
     first = folder / "first.db"
@@ -60,7 +63,7 @@ def _in_place(folder: Path, source: Path, present: list[Contestant], results: Re
         "Savepoint": partial(savepoint.put_back, live, savepoint.manifest_keys[0]),
         "SQLite backup API": partial(_copied_over, first, live),
     }
-    for who, way in ways.items():
+    for who, way in sorted(ways.items(), reverse=number % 2 == 1):
         shutil.copyfile(source, live)
         os.sync()
         with Client(live) as other:

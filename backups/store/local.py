@@ -34,7 +34,7 @@ class LocalStore(ObjectStore):
         self._root = Path(os.path.abspath(root))
         self._unsynced_folders: set[Path] = set()
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         """See `ObjectStore.put`."""
         path = self._path(key)
         with _errors_translated():
@@ -158,7 +158,7 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _write_whole(path: Path, data: bytes | memoryview) -> None:
     part = path.with_name(f".{path.name[:64]}-{secrets.token_hex(8)}.part")
     try:
         _write_part(part, data)
@@ -176,7 +176,7 @@ def _write_whole(path: Path, data: bytes) -> None:
             os.unlink(part)
 
 
-def _write_part(part: Path, data: bytes) -> None:
+def _write_part(part: Path, data: bytes | memoryview) -> None:
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         rest = memoryview(data)

@@ -14,7 +14,7 @@ class MemoryStore(ObjectStore):
         self._unflushed: set[str] = set()
         self._deleted: dict[str, bytes] = {}  # since the last flush
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         """See `ObjectStore.put`."""
         if checked_key(key) not in self._objects:
             self._objects[key] = bytes(data)

@@ -26,9 +26,10 @@ class ObjectStore(ABC):
     """
 
     @abstractmethod
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         """Store `data` unless `key` exists, which is then left as it is.
 
+        `data` may be another's memory, which is used for something else after the call.
         Readers see it at once; it outlasts a power failure only after `flush`. Raises StorageFull.
         """
 

@@ -79,10 +79,13 @@ class PackWriter:
         self._raw: list[bytes | memoryview] = []
         self._raw_length = 0
         self._begun: deque[tuple[Future[bytes], int]] = deque()
-        self._sealed: list[bytes] = []
-        self._sealed_length = 0
+        # The pack that is gathered: so many bytes of a buffer, which is used for another when the
+        # pack is stored. New memory for each would have to be cleared by the system.
+        self._buffer = bytearray()
+        self._length = 0
+        self._spare: list[bytearray] = []
         self._closed = 0
-        self._putting: deque[Future[Pack]] = deque()
+        self._putting: deque[Future[tuple[Pack, bytearray]]] = deque()
         self._put_keys: list[str] = []
         self.packs: dict[int, Pack] = {}
         self.frames: list[Frame] = []
@@ -109,7 +112,7 @@ class PackWriter:
             self._close_frame()
         while self._begun:
             self._take_frame()
-        if self._sealed:
+        if self._length:
             self._close_pack()
         self._wait_for(all_but=0)
 
@@ -140,28 +143,28 @@ class PackWriter:
         future, raw_length = self._begun[0]
         sealed = future.result()
         self._begun.popleft()
-        self.frames.append(Frame(self.next_number, self._sealed_length, len(sealed), raw_length))
-        self._sealed.append(sealed)
-        self._sealed_length += len(sealed)
-        if self._sealed_length >= self._pack_size:
+        self.frames.append(Frame(self.next_number, self._length, len(sealed), raw_length))
+        self._buffer[self._length : self._length + len(sealed)] = sealed
+        self._length += len(sealed)
+        if self._length >= self._pack_size:
             self._close_pack()
 
     def _close_pack(self) -> None:
         self._wait_for(all_but=_PACKS_ON_THEIR_WAY - 1)
-        self._putting.append(self._press.send(self._put, self._sealed))
+        self._putting.append(self._press.send(self._put, (self._buffer, self._length)))
         self._closed += 1
-        self._sealed, self._sealed_length = [], 0
+        self._buffer, self._length = self._spare.pop() if self._spare else bytearray(), 0
 
-    def _put(self, frames: list[bytes]) -> Pack:
-        data = b"".join(frames)
-        frames.clear()  # twice in memory for no longer than that takes
-        name = blake3(data).hexdigest()
-        key = pack_key(self._gid, name)
-        self._put_keys.append(key)  # before the put, which may be broken off
-        self._store.put(key, data)
-        if self._read_back(key, len(data)) != name:
+    def _put(self, gathered: tuple[bytearray, int]) -> tuple[Pack, bytearray]:
+        buffer, length = gathered
+        with memoryview(buffer) as whole, whole[:length] as data:
+            name = blake3(data).hexdigest()
+            key = pack_key(self._gid, name)
+            self._put_keys.append(key)  # before the put, which may be broken off
+            self._store.put(key, data)
+        if self._read_back(key, length) != name:
             raise ObjectDamaged("a pack in the backup storage is not the one written")
-        return Pack(name, len(data))
+        return Pack(name, length), buffer
 
     def _read_back(self, key: str, length: int) -> str:
         # The frames in it were opened and compared when they were made: as long as these are the
@@ -175,6 +178,7 @@ class PackWriter:
 
     def _wait_for(self, *, all_but: int) -> None:
         while len(self._putting) > all_but:
-            pack = self._putting[0].result()
+            pack, buffer = self._putting[0].result()
             self._putting.popleft()
+            self._spare.append(buffer)
             self.packs[self._first_number + len(self.packs)] = pack

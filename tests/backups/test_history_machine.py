@@ -35,7 +35,7 @@ class FailingStore(MemoryStore):
         super().__init__()
         self.left: int | None = None
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         self._step()
         super().put(key, data)
 

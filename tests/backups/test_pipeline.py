@@ -476,7 +476,7 @@ def test_the_packs_are_durable_before_there_is_a_manifest_and_all_is_in_the_end(
     durable_at_manifest: list[bool] = []
 
     class Watched(MemoryStore):
-        def put(self, key: str, data: bytes) -> None:
+        def put(self, key: str, data: bytes | memoryview) -> None:
             if "/manifests/" in key:
                 durable_at_manifest.append(not self._unflushed)
             super().put(key, data)
@@ -502,7 +502,7 @@ class Faulty(MemoryStore):
         if self.left == 0:
             raise self.error
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         self._step()
         super().put(key, data)
         self._step()

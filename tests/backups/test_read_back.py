@@ -20,10 +20,10 @@ class Altering(MemoryStore):
         self.reading = reading
         self.manifests = 0
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         self.manifests += "/manifests/" in key
         altered = self.part in key and not self.reading
-        super().put(key, self.alter(data) if altered else data)
+        super().put(key, self.alter(bytes(data)) if altered else data)
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         data = super().get(key, offset, length)

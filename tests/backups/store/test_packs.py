@@ -86,7 +86,7 @@ def test_abort_deletes_what_this_writer_has_put_and_nothing_else(press: Press) -
 
 def test_abort_deletes_a_pack_whose_put_was_broken_off(press: Press) -> None:
     class BreaksOff(MemoryStore):
-        def put(self, key: str, data: bytes) -> None:
+        def put(self, key: str, data: bytes | memoryview) -> None:
             super().put(key, data)
             raise StorageFull("full")
 
@@ -216,7 +216,7 @@ def test_a_pack_is_read_back_in_parts_and_each_of_them_counts(press: Press) -> N
     class Damaging(MemoryStore):
         place = -1
 
-        def put(self, key: str, data: bytes) -> None:
+        def put(self, key: str, data: bytes | memoryview) -> None:
             damaged = bytearray(data)
             damaged[self.place] ^= 1
             super().put(key, bytes(damaged))

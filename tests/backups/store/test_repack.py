@@ -143,7 +143,7 @@ class Fails(MemoryStore):
         if self.left == 0:
             raise self.error
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         self._step()
         super().put(key, data)
         self._step()
@@ -198,7 +198,7 @@ def test_when_no_room_is_left_what_was_deleted_stays_deleted_and_it_is_said() ->
     class Full(MemoryStore):
         full = False
 
-        def put(self, key: str, data: bytes) -> None:
+        def put(self, key: str, data: bytes | memoryview) -> None:
             if self.full and "/packs/" in key:
                 raise StorageFull("no room is left in the backup storage")
             super().put(key, data)
@@ -218,7 +218,7 @@ def test_a_storage_that_keeps_other_bytes_is_found_out_before_any_version_names_
     class Forgetful(MemoryStore):
         part = "none"
 
-        def put(self, key: str, data: bytes) -> None:
+        def put(self, key: str, data: bytes | memoryview) -> None:
             damaged = bytearray(data)
             if self.part in key:
                 damaged[len(data) // 2] ^= 4

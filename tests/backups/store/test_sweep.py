@@ -334,7 +334,7 @@ class Full(MemoryStore):
 
     full = False
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         if self.full:
             raise StorageFull("no room is left in the backup storage")
         super().put(key, data)
