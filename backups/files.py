@@ -2,70 +2,53 @@
 
 import base64
 import re
-import threading
-from collections.abc import Callable
+from functools import partial
 
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
-from rest_framework.exceptions import Throttled
 
-from backups.downloads import Download, download_of
+from backups import places
+from backups.downloads import download_of
 from backups.errors import JobNotStarted, RangeNotSatisfiable, StorageError
 from backups.models import Backup
 from backups.streams import Stream
+from projects.models import User
 
 CONTENT_TYPE = "application/vnd.sqlite3"
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?|bytes=-(\d{1,18})")
-_RETRY_SECONDS = 10
-
-
-class _Places:
-    """So many downloads at once in this process; each holds memory and threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken = 0
-
-    def take(self) -> None:
-        """Raises Throttled when all are taken."""
-        with self._lock:
-            if self._taken >= settings.DOWNLOADS:
-                raise Throttled(wait=_RETRY_SECONDS)
-            self._taken += 1
-
-    def give_back(self) -> None:
-        with self._lock:
-            self._taken -= 1
-
-
-places = _Places()
 
 
 def file_answer(
-    backup: Backup, *, wanted: str | None, only_if: str | None, with_body: bool
+    backup: Backup, user: User, *, wanted: str | None, only_if: str | None, with_body: bool
 ) -> HttpResponseBase:
-    """The answer to a request for the version's file.
+    """The answer to this user's request for the version's file.
 
     `wanted` and `only_if` are the headers Range and If-Range. Raises RangeNotSatisfiable,
     Throttled, JobNotStarted when the version can't be read.
     """
-    places.take()
+    places.downloads.take(user.pk)
+    give_back = partial(places.downloads.give_back, user.pk)
     try:
         download = download_of(backup)
         part = None
         if only_if is None or only_if.strip() == download.etag:
             part = part_wanted(wanted, download.size)
         start, end = part or (0, download.size)
-        answer = _body(download, start, end) if with_body else HttpResponse()
+        answer: HttpResponseBase = HttpResponse()
+        if with_body:
+            pieces = download.pieces(start, end)
+            answer = StreamingHttpResponse(
+                Stream(pieces, closed=give_back, patience=settings.STALL_SECONDS)
+            )
     except StorageError as error:
-        places.give_back()
+        give_back()
         raise JobNotStarted("download", error.reason) from error
     except BaseException:
-        places.give_back()
+        give_back()
         raise
     if not with_body:
-        places.give_back()
+        give_back()
     answer.status_code = 206 if part else 200
     if part:
         answer["Content-Range"] = f"bytes {start}-{end - 1}/{download.size}"
@@ -99,8 +82,3 @@ def part_wanted(header: str | None, size: int) -> tuple[int, int] | None:
     if start >= size or start >= end:
         raise RangeNotSatisfiable(size)
     return start, end
-
-
-def _body(download: Download, start: int, end: int) -> StreamingHttpResponse:
-    give_back: Callable[[], None] = places.give_back
-    return StreamingHttpResponse(Stream(download.pieces(start, end), closed=give_back))

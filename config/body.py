@@ -68,5 +68,7 @@ async def refuse(send: Send, failure: Failure) -> None:
         # What is left of the body is not read: this connection can't be used any more.
         (b"connection", b"close"),
     ]
+    if failure.code == 429:
+        headers.append((b"retry-after", str(failure.info["retry_after"]).encode()))
     await send({"type": "http.response.start", "status": failure.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

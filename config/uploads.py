@@ -13,15 +13,17 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
+from rest_framework.exceptions import Throttled
 
+from backups import places
 from backups.uploads import SCOPE_KEY
 from config.body import Application, Message, Receive, Send, refuse
-from config.errors import Failure
+from config.errors import Failure, failure_of
 from config.multipart import Form, FormTooLarge
 from projects.access import gid_of, membership_for
 from projects.authentication import read_token
 from projects.errors import NotAllowed, NotAuthenticated
-from projects.models import Membership
+from projects.models import Membership, User
 from projects.tokens import SessionToken
 
 # What a multipart body may have beside its file.
@@ -42,18 +44,33 @@ class ReceivedUploads:
             await self.application(scope, receive, send)
             return
         authorization = _header(scope, b"authorization")
-        if not await database_sync_to_async(_may_upload, thread_sensitive=False)(
+        sender = await database_sync_to_async(_sender, thread_sensitive=False)(
             authorization.decode("latin-1"), path[1]
-        ):
+        )
+        if sender is None:
             # The view says why. What the client is still sending is not read.
             await self._answer(scope, b"", _closing(send), receive)
             return
+        user, token = sender
+        try:
+            places.uploads.take(user.pk)
+        except Throttled as error:
+            if failure := failure_of(error):
+                await refuse(send, failure)
+            return
+        try:
+            await self._receive(scope, options.get(b"boundary", b""), token, receive, send)
+        finally:
+            places.uploads.give_back(user.pk)
+
+    async def _receive(
+        self, scope: Message, boundary: bytes, token: SessionToken, receive: Receive, send: Send
+    ) -> None:
         limit = settings.IMPORT_BYTES + _FIELDS_BYTES
         length = _header(scope, b"content-length")
         if length.isdigit() and int(length) > limit:
             await refuse(send, Failure(413, {}))
             return
-        boundary = options.get(b"boundary", b"")
         if not 0 < len(boundary) <= 256:
             await refuse(send, Failure(400, {"body": "is no multipart form: it has no boundary"}))
             return
@@ -63,7 +80,14 @@ class ReceivedUploads:
                 await refuse(send, failure)
                 return
             body = json.dumps(form.fields | form.file_fields).encode()
-            await self._answer(scope | {SCOPE_KEY: form.upload}, body, send, receive)
+            # The token may have expired meanwhile, as it was good when the call began. What else
+            # it rests on is looked at by the view, as with all calls.
+            headers = [
+                (name, f"Bearer {token.renewed()}".encode() if name == b"authorization" else value)
+                for name, value in scope["headers"]
+            ]
+            received = scope | {"headers": headers, SCOPE_KEY: form.upload}
+            await self._answer(received, body, send, receive)
         except _Gone:
             return
         finally:
@@ -98,7 +122,11 @@ async def _received(form: Form, receive: Receive) -> Failure | None:
     try:
         more = True
         while more:
-            message = await receive()
+            try:
+                async with asyncio.timeout(settings.STALL_SECONDS):
+                    message = await receive()
+            except TimeoutError:
+                return Failure(400, {"body": "stopped coming"})
             if message["type"] == "http.disconnect":
                 raise _Gone
             more = message.get("more_body", False)
@@ -113,15 +141,15 @@ async def _received(form: Form, receive: Receive) -> Failure | None:
     return None
 
 
-def _may_upload(authorization: str, gid: str) -> bool:
-    """Whether whoever has this token may bring a file for the project."""
+def _sender(authorization: str, gid: str) -> tuple[User, SessionToken] | None:
+    """Whose token it is, if he may bring a file for the project."""
     kind, _, token = authorization.partition(" ")
     try:
-        user, _ = read_token(token.strip(), SessionToken)
+        user, session = read_token(token.strip(), SessionToken)
         membership_for(user, gid_of(gid), Membership.Role.MEMBER)
     except (NotAuthenticated, NotAllowed):
-        return False
-    return kind == "Bearer"
+        return None
+    return (user, session) if kind == "Bearer" else None
 
 
 def _header(scope: Message, name: bytes) -> bytes:

@@ -101,7 +101,12 @@ class ProjectWithVersionsAdmin(ProjectAdmin):
         project = self.get_object(request, str(pk))
         if project is None or request.method != "POST":
             raise Http404
-        self._back_up(request, project, request.POST.get("name") or None)
+        self._back_up(
+            request,
+            project,
+            name=request.POST.get("name") or None,
+            keep_damaged=request.POST.get("keep_damaged") == "on",
+        )
         return HttpResponseRedirect(reverse("admin:projects_project_change", args=[pk]))
 
     @admin.action(description="Back up now", permissions=["back_up"])
@@ -109,8 +114,8 @@ class ProjectWithVersionsAdmin(ProjectAdmin):
         for project in projects:
             self._back_up(request, project)
 
-    def _back_up(self, request: HttpRequest, project: Project, name: str | None = None) -> None:
-        if back_up(request, project, name):
+    def _back_up(self, request: HttpRequest, project: Project, **how: Any) -> None:
+        if back_up(request, project, **how):
             self.log_change(request, project, "Asked for a backup.")
 
     @admin.display(ordering="version_count")

@@ -39,7 +39,13 @@ def may_download(request: HttpRequest) -> bool:
     return may_restore(request)
 
 
-def back_up(request: HttpRequest, project: Project, name: str | None = None) -> bool:
+def back_up(
+    request: HttpRequest,
+    project: Project,
+    *,
+    name: str | None = None,
+    keep_damaged: bool = False,
+) -> bool:
     """Ask for a version, and say which it will be, or why there is none."""
     requested = _ask(
         request,
@@ -49,6 +55,7 @@ def back_up(request: HttpRequest, project: Project, name: str | None = None) -> 
             requested_by=_staff(request),
             created_by=_staff(request).get_username(),
             name=name,
+            keep_damaged=keep_damaged,
         ),
     )
     if requested is None:
@@ -127,6 +134,7 @@ def download(request: HttpRequest, backup: Backup) -> HttpResponseBase | None:
     try:
         return file_answer(
             backup,
+            _staff(request),
             wanted=request.headers.get("Range"),
             only_if=request.headers.get("If-Range"),
             with_body=True,

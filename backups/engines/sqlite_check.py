@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 # Findings about values, not about structure. The database that was backed up held them already,
 # and the content's hash answers for their being the same; they must not forbid its restore.
 _ABOUT_VALUES = ("NULL value in", "CHECK constraint failed in", "NUMERIC value in", "TEXT value in")
-_OPCODES_BETWEEN_TICKS = 100_000
+_STEPS_BETWEEN_TICKS = 100_000
 _FINDINGS = 100
 
 
@@ -69,20 +69,23 @@ def content_check(
         logger.warning("A version comes back as damaged as it was: %s", damaged.reason)
 
 
-def quick_check(connection: Connection, tick: Callable[[], None]) -> None:
+def quick_check(
+    connection: Connection, tick: Callable[[], None], *, steps: int = _STEPS_BETWEEN_TICKS
+) -> None:
     """Raise StructureDamaged when SQLite finds the structure of the database broken.
 
-    `tick` is called while it runs; what it raises stops the check and is passed on.
+    `tick` is called while it runs, after so many pages or instructions; what it raises stops the
+    check and is passed on.
     """
-    _check(connection, "quick_check", tick)
+    _check(connection, "quick_check", tick, steps)
 
 
 def integrity_check(connection: Connection, tick: Callable[[], None]) -> None:
     """The same as `quick_check`, and whether all indexes hold what their tables do."""
-    _check(connection, "integrity_check", tick)
+    _check(connection, "integrity_check", tick, _STEPS_BETWEEN_TICKS)
 
 
-def _check(connection: Connection, pragma: str, tick: Callable[[], None]) -> None:
+def _check(connection: Connection, pragma: str, tick: Callable[[], None], steps: int) -> None:
     raised: list[BaseException] = []
 
     def stop() -> int:
@@ -93,7 +96,7 @@ def _check(connection: Connection, pragma: str, tick: Callable[[], None]) -> Non
             return 1
         return 0
 
-    connection.set_progress_handler(stop, _OPCODES_BETWEEN_TICKS)
+    connection.set_progress_handler(stop, steps)
     try:
         rows = connection.execute(f"PRAGMA {pragma}({_FINDINGS})").fetchall()
     except SqliteError as error:

@@ -27,7 +27,7 @@ from backups.engines.sqlite_connection import Connection, page_of, value
 from backups.engines.sqlite_header import lock_page
 from backups.errors import DatabaseUnreachable
 
-STRETCH = 1 << 20
+STRETCH = 1 << 22
 # Newer pages than these are too many to keep in memory.
 _NEWER_BYTES = 1 << 24
 _DESCRIPTORS = Path("/proc/self/fd")

@@ -1,11 +1,16 @@
 """What the commands that back up and restore have in common."""
 
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from django.core.management.base import CommandError
 
 from backups.errors import JobNotStarted, VersionUnknown
-from jobs.waiting import Unsuccessful
+from jobs.events import latest_cursor
+from jobs.follower import JobNews
+from jobs.models import Job
+from jobs.waiting import Asked, Unsuccessful, conclude, deadline_after
 from projects.management.base import ServiceCommand
 
 
@@ -19,3 +24,30 @@ class BackupsCommand(ServiceCommand):
             return super().execute(*args, **options)
         except Unsuccessful as error:
             raise CommandError(error.reason, returncode=error.code) from error
+
+    def run(
+        self,
+        ask: Callable[[], tuple[Asked, Job]],
+        options: dict[str, Any],
+        *,
+        deadline: float | None = None,
+    ) -> None:
+        """Ask for a job, and tell of it as the options say: see add_waiting_arguments.
+
+        `deadline`: by the monotonic clock; None for what the options say. Raises Unsuccessful,
+        and what `ask` raises.
+        """
+        if deadline is None:
+            deadline = deadline_after(options["timeout"])
+        # Taken before the call, so that no event of the job can be missed.
+        cursor = latest_cursor()
+        asked, job = ask()
+        with closing(JobNews(cursor, job)) as news:
+            conclude(
+                asked,
+                news,
+                wait=options["wait"],
+                deadline=deadline,
+                as_json=options["as_json"],
+                out=self.stdout,
+            )

@@ -2,7 +2,6 @@
 
 import sys
 from argparse import ArgumentParser
-from contextlib import closing
 from typing import Any
 
 from django.conf import settings
@@ -12,9 +11,8 @@ from backups.management.base import BackupsCommand
 from backups.models import Backup
 from backups.remote.command import add_waiting_arguments
 from backups.services import restore_backup
-from jobs.events import latest_cursor
-from jobs.follower import JobNews
-from jobs.waiting import Asked, conclude, deadline_after
+from jobs.models import Job
+from jobs.waiting import Asked
 from projects.management.base import iso, shown
 
 
@@ -38,28 +36,22 @@ class RestoringCommand(BackupsCommand):
         if not options["yes"]:
             self._confirm(backup, options["safety"])
         project = backup.project
-        deadline = deadline_after(options["timeout"])
-        # Taken before the call, so that no event of the job can be missed.
-        cursor = latest_cursor()
-        backup, job = restore_backup(
-            project=project, requested_by=None, version=backup.version, safety=options["safety"]
-        )
-        result = {
-            "project": str(project.gid),
-            "version": backup.version,
-            "last_restored": backup.created_on.timestamp(),
-            "job.token": str(job.token),
-        }
-        version = f"version {backup.version}"
-        with closing(JobNews(cursor, job)) as news:
-            conclude(
-                Asked(result, f"the restore of {version} is asked for", f"{version} is restored"),
-                news,
-                wait=options["wait"],
-                deadline=deadline,
-                as_json=options["as_json"],
-                out=self.stdout,
+
+        def ask() -> tuple[Asked, Job]:
+            asked_for, job = restore_backup(
+                project=project, requested_by=None, version=backup.version, safety=options["safety"]
             )
+            result = {
+                "project": str(project.gid),
+                "version": asked_for.version,
+                "last_restored": asked_for.created_on.timestamp(),
+                "job.token": str(job.token),
+            }
+            version = f"version {asked_for.version}"
+            begun = f"the restore of {version} is asked for"
+            return Asked(result, begun, f"{version} is restored"), job
+
+        self.run(ask, options)
 
     def _confirm(self, backup: Backup, safety: bool | None) -> None:
         """Ask on the terminal; raises CommandError unless the answer is yes."""

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 from backups.errors import ManifestUnreadable
@@ -66,7 +67,8 @@ class Draft:
         self._block = 0  # in the segment
         self._segment = 0
         self._segment_size = 0
-        self._lent = self._lent_segment()
+        self._next_lent = self._begin_to_lend(0)
+        self._lent: Lent | None = None
         self._changes = Changes(shape)
         self._pending: deque[_Pending] = deque()
         self._chains: list[Chain] = []
@@ -93,6 +95,8 @@ class Draft:
             return self._fingerprints.block_digests(piece, size)
 
         for piece, found in self._press.in_order(digests, pieces):
+            if not (self._segment or self._block):
+                self._lent = self._lent_segment()
             self._whole.add(*found)
             ids = [digest[:BLOCK_ID_SIZE] for digest in found]
             if not self._add_known(ids, len(piece)):
@@ -182,8 +186,13 @@ class Draft:
             self._changes.run(frame, offset // grain, end - first)
         self._changes.block(self._block, block_id, marks, stored)
 
+    def _begin_to_lend(self, number: int) -> "Future[Lent | None] | None":
+        return self._press.begin(self._parent.lend, number) if self._parent else None
+
     def _lent_segment(self) -> Lent | None:
-        return self._parent.lend(self._segment) if self._parent else None
+        """The parent's segment that begins; the one after it is read meanwhile."""
+        begun, self._next_lent = self._next_lent, self._begin_to_lend(self._segment + 1)
+        return begun.result() if begun else None
 
     def _end_segment(self) -> None:
         self._pending.append(_Pending(self._lent, self._changes, self._segment_size))

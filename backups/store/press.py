@@ -17,7 +17,7 @@ from backups.store.seal import Seal
 WORKING_THREADS = 2
 WAITING_THREADS = 2
 _PURPOSE = "frame"
-_AHEAD = 4
+_AHEAD = 2
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")

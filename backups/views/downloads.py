@@ -23,6 +23,7 @@ class DownloadView(ProjectView):
     def _answer(self, request: Request, version: int, *, with_body: bool) -> HttpResponseBase:
         return file_answer(
             restorable_version(self.project, version),
+            self.user,
             # Only GET has ranges (RFC 9110, 14.2).
             wanted=request.headers.get("Range") if with_body else None,
             only_if=request.headers.get("If-Range"),

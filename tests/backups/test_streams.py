@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from backups.errors import ObjectDamaged
-from backups.streams import Stream
+from backups.streams import Stalled, Stream
 from tests.service import eventually
 
 
@@ -30,8 +30,8 @@ class Source:
         finally:
             self.ended = True
 
-    def stream(self) -> Stream:
-        return Stream(self.pieces(), closed=self.note)
+    def stream(self, patience: float = 60) -> Stream:
+        return Stream(self.pieces(), closed=self.note, patience=patience)
 
     def note(self) -> None:
         self.closed += 1
@@ -70,6 +70,23 @@ def test_one_that_nobody_reads_nor_closes_gives_back_too() -> None:
     del stream
     gc.collect()
     assert (source.made, source.closed) == (0, 1)
+
+
+def test_one_that_nobody_reads_on_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    source = Source()
+
+    async def stall() -> None:
+        stream = source.stream(patience=0.01)
+        assert await anext(stream) == b"\0"
+        while not source.closed:
+            await asyncio.sleep(0.001)
+        with pytest.raises(Stalled):
+            await anext(stream)
+
+    asyncio.run(stall())
+    eventually(lambda: source.ended, "the source is closed")
+    assert (source.made, source.closed) == (1, 1)
+    assert "too long" in caplog.text
 
 
 def test_a_failure_reaches_the_server_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -74,6 +74,26 @@ def test_a_name_that_imitates_another_version_is_refused_in_words(admin: Visitor
     assert "given by number only" in admin.find(".messagelist .error").text
 
 
+def test_a_damaged_database_is_backed_up_only_when_that_is_ticked(
+    admin: Visitor, service: Service
+) -> None:
+    gid, database = service.add_project(name="A damaged one")
+    with database.open("r+b") as file:  # nobody has it open
+        file.seek(4096 * 20)
+        file.write(bytes(4096 * 3))
+    for ticked, state in ((False, "failed"), (True, "complete")):
+        admin.open(f"/admin/projects/project/?q={gid}")
+        admin.click("#result_list .field-name a")
+        project = admin.path
+        if ticked:
+            admin.find(".back-up [name=keep_damaged]").click()
+        admin.click(".back-up [type=submit]")
+        admin.click(".messagelist .success a")
+        admin.find(".field-state .state-done, .field-state .state-failed")
+        admin.open(project)
+        assert admin.has(f".versions tbody tr:first-child .state-{state}")
+
+
 def test_a_restore_is_confirmed_and_brings_the_version_back(
     admin: Visitor, service: Service
 ) -> None:

@@ -1,5 +1,4 @@
 from argparse import ArgumentParser
-from contextlib import closing
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -8,9 +7,8 @@ from backups.management.base import BackupsCommand
 from backups.remote import command as remote
 from backups.services import create_backup
 from backups.views.versions import CreateParameters
-from jobs.events import latest_cursor
-from jobs.follower import JobNews
-from jobs.waiting import Asked, Exit, conclude, deadline_after
+from jobs.models import Job
+from jobs.waiting import Asked, Exit
 from projects.management.lookup import PROJECT_HELP, find_active_project
 
 
@@ -37,29 +35,22 @@ class Command(BackupsCommand):
             raise CommandError("name a project", returncode=Exit.USAGE)
         project = find_active_project(options["project"])
         created_by = CreateParameters.read({"created_by": options["created_by"]})["created_by"]
-        deadline = deadline_after(options["timeout"])
-        # Taken before the call, so that no event of the job can be missed.
-        cursor = latest_cursor()
-        backup, job = create_backup(
-            project=project,
-            requested_by=None,
-            created_by=created_by,
-            name=options["name"],
-            keep_damaged=options["keep_damaged"],
-        )
-        result = {
-            "project": str(project.gid),
-            "version": backup.version,
-            "last_backed_up": backup.created_on.timestamp(),
-            "job.token": str(job.token),
-        }
-        version = f"version {backup.version}"
-        with closing(JobNews(cursor, job)) as news:
-            conclude(
-                Asked(result, f"{version} is asked for", f"{version} is complete"),
-                news,
-                wait=options["wait"],
-                deadline=deadline,
-                as_json=options["as_json"],
-                out=self.stdout,
+
+        def ask() -> tuple[Asked, Job]:
+            backup, job = create_backup(
+                project=project,
+                requested_by=None,
+                created_by=created_by,
+                name=options["name"],
+                keep_damaged=options["keep_damaged"],
             )
+            result = {
+                "project": str(project.gid),
+                "version": backup.version,
+                "last_backed_up": backup.created_on.timestamp(),
+                "job.token": str(job.token),
+            }
+            version = f"version {backup.version}"
+            return Asked(result, f"{version} is asked for", f"{version} is complete"), job
+
+        self.run(ask, options)

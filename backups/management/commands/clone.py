@@ -1,13 +1,11 @@
 from argparse import ArgumentParser
-from contextlib import closing
 from typing import Any
 
 from backups.cloning import clone_backup
 from backups.management.base import BackupsCommand
 from backups.remote.command import add_waiting_arguments
-from jobs.events import latest_cursor
-from jobs.follower import JobNews
-from jobs.waiting import Asked, conclude, deadline_after
+from jobs.models import Job
+from jobs.waiting import Asked
 from projects.management.base import shown
 from projects.management.lookup import (
     PROJECT_HELP,
@@ -32,28 +30,21 @@ class Command(BackupsCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         project = find_active_project(options["project"])
         owner = find_person(options["owner"]) if options["owner"] else project.owner
-        deadline = deadline_after(options["timeout"])
-        # Taken before the call, so that no event of the job can be missed.
-        cursor = latest_cursor()
-        clone, backup, job = clone_backup(
-            project=project,
-            owner=owner,
-            requested_by=None,
-            version=options["version"],
-            name=options["name"],
-        )
-        result = {
-            "project": str(clone.gid),
-            "version": backup.version,
-            "job.token": str(job.token),
-        }
-        begun = f"{clone.gid} {shown(clone.name)} is to hold version {backup.version}"
-        with closing(JobNews(cursor, job)) as news:
-            conclude(
-                Asked(result, begun, f"{clone.gid} holds version {backup.version}"),
-                news,
-                wait=options["wait"],
-                deadline=deadline,
-                as_json=options["as_json"],
-                out=self.stdout,
+
+        def ask() -> tuple[Asked, Job]:
+            clone, backup, job = clone_backup(
+                project=project,
+                owner=owner,
+                requested_by=None,
+                version=options["version"],
+                name=options["name"],
             )
+            result = {
+                "project": str(clone.gid),
+                "version": backup.version,
+                "job.token": str(job.token),
+            }
+            begun = f"{clone.gid} {shown(clone.name)} is to hold version {backup.version}"
+            return Asked(result, begun, f"{clone.gid} holds version {backup.version}"), job
+
+        self.run(ask, options)

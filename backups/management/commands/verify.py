@@ -1,6 +1,5 @@
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -10,9 +9,8 @@ from backups.management.base import BackupsCommand
 from backups.models import Backup
 from backups.remote.command import add_waiting_arguments
 from backups.verification import verify_backup
-from jobs.events import latest_cursor
-from jobs.follower import JobNews
-from jobs.waiting import Asked, Exit, Unsuccessful, conclude, deadline_after
+from jobs.models import Job
+from jobs.waiting import Asked, Exit, Unsuccessful, deadline_after
 from projects.management.lookup import PROJECT_HELP, find_active_project
 from projects.models import Project
 
@@ -56,21 +54,15 @@ class Command(BackupsCommand):
                 yield f"version {version}: {error.reason}"
 
     def _verify(self, project: Project, number: int, options: dict[str, Any]) -> None:
-        # Taken before the call, so that no event of the job can be missed.
-        cursor = latest_cursor()
-        backup, job = verify_backup(project=project, requested_by=None, version=number)
-        result = {
-            "project": str(project.gid),
-            "version": backup.version,
-            "job.token": str(job.token),
-        }
-        version = f"version {backup.version}"
-        with closing(JobNews(cursor, job)) as news:
-            conclude(
-                Asked(result, f"the verification of {version} is asked for", f"{version} is whole"),
-                news,
-                wait=options["wait"],
-                deadline=options["deadline"],
-                as_json=options["as_json"],
-                out=self.stdout,
-            )
+        def ask() -> tuple[Asked, Job]:
+            backup, job = verify_backup(project=project, requested_by=None, version=number)
+            result = {
+                "project": str(project.gid),
+                "version": backup.version,
+                "job.token": str(job.token),
+            }
+            version = f"version {backup.version}"
+            begun = f"the verification of {version} is asked for"
+            return Asked(result, begun, f"{version} is whole"), job
+
+        self.run(ask, options, deadline=options["deadline"])

@@ -1,0 +1,167 @@
+"""Long transfers: how many at once, for whom, and what becomes of those that stand still."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.test_people import key_client
+from tests.service import Client, Service, eventually
+
+FORM = b'--b\r\nContent-Disposition: form-data; name="upload_file"; filename="a"\r\n\r\n'
+END = b"\r\n--b--\r\n"
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with two places of each kind, that waits two seconds for a client."""
+    running = Service(
+        tmp_path_factory.mktemp("few"),
+        DOWNLOADS="2",
+        UPLOADS="2",
+        STALL_SECONDS="2",
+    )
+    running.start(megabytes=24)
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def staff(few: Service) -> Client:
+    return administrator(few)
+
+
+def administrator(running: Service) -> Client:
+    client = Client(running.url, running.project)
+    client.call("/api/login", username=running.username, password=running.password)
+    return client
+
+
+@pytest.fixture(scope="module")
+def version(staff: Client) -> int:
+    return staff.backup()
+
+
+def authorized(client: Client) -> dict[str, str]:
+    return {"Authorization": f"Bearer {client.token}"}
+
+
+def file_of(client: Client, version: int) -> str:
+    return f"{client.url}/api/p/{client.project}/backups/{version}/download"
+
+
+def downloaded(client: Client, version: int) -> httpx.Response:
+    return httpx.get(file_of(client, version), headers=authorized(client), timeout=60)
+
+
+def begun(stack: ExitStack, client: Client, version: int) -> httpx.Response:
+    """A download of which nothing is read."""
+    url, headers = file_of(client, version), authorized(client)
+    return stack.enter_context(httpx.stream("GET", url, headers=headers, timeout=60))
+
+
+def upload(client: Client, parts: Iterator[bytes]) -> httpx.Response:
+    headers = authorized(client) | {"Content-Type": "multipart/form-data; boundary=b"}
+    url = f"{client.url}/api/p/{client.project}/backups/import"
+    return httpx.post(url, content=parts, headers=headers, timeout=60)
+
+
+def assert_told_to_wait(answer: httpx.Response) -> None:
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "10"
+    assert answer.json()["result"]["info"] == {"retry_after": 10}
+
+
+def test_nobody_takes_all_places_for_downloads(staff: Client, version: int) -> None:
+    other = key_client(staff, staff.project)
+    whole = downloaded(staff, version).content
+    with ExitStack() as stack:
+        assert begun(stack, staff, version).status_code == 200
+        assert_told_to_wait(downloaded(staff, version))
+        assert downloaded(other, version).content == whole
+        assert begun(stack, other, version).status_code == 200
+        # All are taken now.
+        third = key_client(staff, staff.project)
+        assert_told_to_wait(downloaded(third, version))
+
+
+def test_a_download_that_nobody_reads_gives_its_place_back(staff: Client, version: int) -> None:
+    eventually(lambda: downloaded(staff, version).status_code == 200, "a place is free")
+    with ExitStack() as stack:
+        answer = begun(stack, staff, version)
+        assert answer.status_code == 200
+        eventually(lambda: downloaded(staff, version).status_code == 200, "it is given up")
+        # Who comes back for the rest finds it broken off, and never a file that looks whole.
+        with pytest.raises(httpx.TransportError):
+            answer.read()
+    first = httpx.get(
+        file_of(staff, version), headers=authorized(staff) | {"Range": "bytes=0-99"}, timeout=60
+    )
+    assert first.status_code == 206, "it can be gone on with by Range"
+
+
+def test_nobody_takes_all_places_for_uploads(few: Service, staff: Client) -> None:
+    other = key_client(staff, staff.project)
+    answers: list[httpx.Response] = []
+
+    def parts() -> Iterator[bytes]:
+        yield FORM + b"SQLite format 3\0"
+        eventually(lambda: list((few.folder / "scratch").glob("savepoint-upload-*")), "it is on")
+        answers.append(upload(staff, iter([FORM, b"x", END])))
+        answers.append(upload(other, iter([FORM, b"x", END])))
+        yield END
+
+    assert upload(staff, parts()).status_code == 400  # it names nobody as its maker
+    assert_told_to_wait(answers[0])
+    assert answers[1].status_code == 400
+
+
+def test_an_upload_that_stands_still_is_broken_off(few: Service, staff: Client) -> None:
+    def parts() -> Iterator[bytes]:
+        yield FORM + bytes(100_000)
+        scratch = few.folder / "scratch"
+        eventually(lambda: list(scratch.glob("savepoint-upload-*")), "it has begun")
+        eventually(lambda: not list(scratch.glob("savepoint-upload-*")), "it is given up")
+        yield END
+
+    try:
+        answer = upload(staff, parts())
+    except httpx.TransportError:
+        pass  # the connection was closed before the end was sent
+    else:
+        assert answer.json()["result"]["info"] == {"body": "stopped coming"}
+    assert upload(staff, iter([FORM, b"x", END])).status_code == 400, "its place is free again"
+
+
+def test_an_upload_may_take_longer_than_its_token_lives(tmp_path: Path) -> None:
+    running = Service(tmp_path / "data", TOKEN_SECONDS="4")
+    running.start(megabytes=8)
+    try:
+        content = running.database.read_bytes()
+        sender = administrator(running)
+
+        def parts() -> Iterator[bytes]:
+            token, over = sender.token, False
+            yield b'--b\r\nContent-Disposition: form-data; name="created_by"\r\n\r\ntests\r\n'
+            yield FORM
+            for start in range(0, len(content), 1 << 12):
+                yield content[start : start + (1 << 12)]
+                over = over or is_over(running, token)
+            assert over, "the token was good to the end: nothing is tried here"
+            yield END
+
+        answer = upload(sender, parts())
+        assert answer.status_code == 200, answer.text
+        again = administrator(running)
+        again.wait_for(answer.json()["result"]["job.token"], 0)
+        (version,) = again.call(f"/api/p/{again.project}/backups/get")["backups"]
+        assert version["size"] == len(content)
+    finally:
+        running.end()
+
+
+def is_over(running: Service, token: str | None) -> bool:
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.post(f"{running.url}/api/init", json={}, headers=headers).status_code == 401
