@@ -1,12 +1,13 @@
 """Whether a stored version is whole: each of its objects, and the database that they make."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from blake3 import blake3
 
-from backups.engines.interface import Engine, Progress
+from backups.engines.interface import Bytes, Engine, Progress
 from backups.errors import (
     DatabaseDamaged,
     EngineDiffers,
@@ -33,9 +34,11 @@ _DAMAGES = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
 
 def audit(
     engine: Engine, project_store: ProjectStore, manifest_key: str, *, progress: Progress
-) -> None:
+) -> str:
     """Read, hash and open every object of a version, and let the engine examine its content.
 
+    Returns the content's SHA-256 in hex, for those who download it; empty if the engine has not
+    read all of it.
     `engine` is of the version's kind; its database isn't touched. Raises VersionDamaged when
     something is missing, is not what was written, can't be opened, or makes no sound database.
     Other StorageErrors and SourceErrors mean that it could not be found out, and what `progress`
@@ -52,8 +55,29 @@ def audit(
         steps = _AuditProgress(progress, outline)
         _check_objects(project_store, outline, steps)
         with project_store.press() as press:
-            content = StoredContent(project_store, press, outline)
+            content = _HashedContent(StoredContent(project_store, press, outline))
             engine.examine(content, facts=outline.facts, progress=steps.examined)
+            return content.sha256
+
+
+class _HashedContent:
+    """A content, see `Content`, whose SHA-256 is known when it was read to its end."""
+
+    def __init__(self, content: StoredContent) -> None:
+        self._content = content
+        self.unit_size = content.unit_size
+        self.units = content.units
+        self.size = content.size
+        self.block_size = content.block_size
+        self.facts = content.facts
+        self.sha256 = ""
+
+    def blocks(self, known: Iterable[Bytes] = ()) -> Iterator[Bytes]:
+        hasher = hashlib.sha256()
+        for block in self._content.blocks(known):
+            hasher.update(block)
+            yield block
+        self.sha256 = hasher.hexdigest()
 
 
 @contextmanager

@@ -58,18 +58,19 @@ def download_of(backup: Backup) -> Download:
 
 
 def note_hash(backup: Backup, sha256: str) -> None:
-    """Keep the hash with all of the project's versions that have the same content."""
-    backup.sha256 = sha256
+    """`record_hash`, if Savepoint's own database can be written now."""
     try:
-        _note(backup)
+        record_hash(backup, sha256)
     except DatabaseError:
         # A database that is full or locked for long must not keep anybody from reading.
         logger.warning("the hash of %s could not be noted", backup, exc_info=True)
 
 
-def _note(backup: Backup) -> None:
+def record_hash(backup: Backup, sha256: str) -> None:
+    """Keep the hash with all of the project's versions that have the same content."""
+    backup.sha256 = sha256
     Backup.objects.filter(project=backup.project, content_hash=backup.content_hash).update(
-        sha256=backup.sha256
+        sha256=sha256
     )
 
 

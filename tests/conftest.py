@@ -7,6 +7,20 @@ import pytest
 from tests.service import Service
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests that are made of the API's description an id each.
+
+    They have a name each but, as this pytest makes ids, one for all; and of tests with the same id
+    xdist runs one only.
+    """
+    for item in items:
+        name, _, parameters = item.name.partition("[")
+        if parameters and item.nodeid.endswith(f"::{name}"):
+            item._id = item.id.with_params(parameters.removesuffix("]"))
+    ids = {item.nodeid for item in items}
+    assert len(ids) == len(items), "some tests have the same id: not all of them would run"
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A running Savepoint with its demo, shared by the tests that leave it whole."""

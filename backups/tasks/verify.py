@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from backups import targets
 from backups.audit import audit
+from backups.downloads import record_hash
 from backups.errors import VersionDamaged
 from backups.models import Backup
 from backups.tasks.failures import reasons_for_users
@@ -28,7 +29,7 @@ def verify_backup(run: Run) -> None:
     began = timezone.now()
     with reasons_for_users():
         try:
-            audit(
+            sha256 = audit(
                 targets.engine_of(project),
                 targets.store_of(project),
                 backup.manifest_key,
@@ -41,4 +42,7 @@ def verify_backup(run: Run) -> None:
             return
     with run.completion() as events:
         row.update(checked_on=began, verified_on=began, damage="")
+        if sha256:
+            # So that its first download need not be read twice.
+            record_hash(backup, sha256)
         events.append(project_changed(project.gid))

@@ -169,7 +169,7 @@ VERSION_DETAILS = named(
             "sha256": {
                 "type": ["string", "null"],
                 "examples": [None],
-                "description": "Of its file, in hex; known once it was downloaded.",
+                "description": "Of its file, in hex; known once it was downloaded or verified.",
             },
             "checked_on": {
                 "type": ["number", "null"],

@@ -113,9 +113,10 @@ class Player(Client):
         return value
 
     def play(self, case: Any) -> None:
-        gid = (case.path_parameters or {}).get("gid")
+        named = case.path_parameters or {}
+        gid = named.get("gid")
         if isinstance(gid, str) and is_gid(gid):
-            case.path_parameters = {"gid": self.project}
+            case.path_parameters = {**named, "gid": self.project}
         if isinstance(case.body, dict):
             case.body = self.made_own(case.body)
         if case.path in ("/api/projects/undelete", "/api/projects/permanent_delete"):

@@ -1,10 +1,12 @@
 """Versions that are verified, and put into projects of their own, over the API."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from tests.content import content_of, execute
+from tests.e2e.test_files import download
 from tests.service import Client, Service
 
 
@@ -33,6 +35,8 @@ def test_a_whole_version_is_found_whole_and_a_damaged_one_damaged(
     assert "error" not in verified(client, gid, version)["data"]["info"]
     told = details(client, gid, version)
     assert told["verified_on"] is not None and told["damage"] == ""
+    # Known without a download, and that of the file which one gives.
+    assert told["sha256"] == hashlib.sha256(download(client, gid, version).content).hexdigest()
 
     pack = packs_of(database, gid)[0]
     content = bytearray(pack.read_bytes())

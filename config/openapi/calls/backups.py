@@ -120,9 +120,10 @@ CALLS: dict[type[APIView], Call] = {
         fails=(VERSION_UNKNOWN, not_started("download")),
         gives_file=files.CONTENT_TYPE,
         description="For members. The version as a plain SQLite file, which any program can open."
-        " The first time all of it is read before the answer begins, for its SHA-256. A download"
-        " that was broken off goes on with `Range`. So many at a time, and no more, are served"
-        " (429).",
+        " The first time, unless it was verified, all of it is read before the answer begins,"
+        " for its SHA-256. A download that was broken off goes on with `Range`. So many at a time,"
+        " half of them to one user, and no more are served (429); one of which nothing is taken for"
+        " a minute is broken off.",
     ),
     imports.ImportView: Call(
         TAG,
@@ -143,7 +144,9 @@ CALLS: dict[type[APIView], Call] = {
         repeatable=True,
         description="For members. The body is a form, `multipart/form-data`. The job checks all of"
         " the file before the version is listed; the project's database is left as it is until the"
-        " version is restored.",
+        " version is restored. So many uploads at a time, half of them of one user, and no more are"
+        " taken (429); one of which nothing comes for a minute is broken off (400). It may take"
+        " longer than the token lives that it began with.",
     ),
     versions.UpdateView: Call(
         TAG,
