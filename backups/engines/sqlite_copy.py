@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 from backups.engines.interface import Content
@@ -29,9 +30,10 @@ def checked_copy(
     For `known` see `Content.blocks`. The file is removed at the end; link it elsewhere to keep
     it. Raises SourceError, StorageError.
     """
-    with _new_file(folder, prefix) as (path, descriptor):
-        with _errors_translated(), written(descriptor, durable=True) as file:
-            _write(file, descriptor, content, known, progress)
+    with _new_file(folder, prefix) as (path, file):
+        # Closed before anybody can open the file as a database: see sqlite_connection.
+        with _errors_translated(), file, written(file.fileno(), durable=True) as writer:
+            _write(writer, content, known, progress)
             # The disk has some work to do still, the processor has not.
             if content.units:
                 with opened_copy(path) as connection:
@@ -44,20 +46,19 @@ def content_copy(
     content: Content, folder: Path | None, progress: RestoreProgress, *, prefix: str
 ) -> Iterator[Path]:
     """The same, but neither durable nor checked: to be looked at and given up."""
-    with _new_file(folder, prefix) as (path, descriptor):
-        with _errors_translated(), written(descriptor, durable=False) as file:
-            _write(file, descriptor, content, (), progress)
+    with _new_file(folder, prefix) as (path, file):
+        with _errors_translated(), file, written(file.fileno(), durable=False) as writer:
+            _write(writer, content, (), progress)
         yield path
 
 
 @contextmanager
-def _new_file(folder: Path | None, prefix: str) -> Iterator[tuple[Path, int]]:
+def _new_file(folder: Path | None, prefix: str) -> Iterator[tuple[Path, FileIO]]:
     with _errors_translated():
         descriptor, path = tempfile.mkstemp(dir=folder, prefix=prefix)  # mode 0600
     try:
-        yield Path(path), descriptor
+        yield Path(path), FileIO(descriptor, "w")
     finally:
-        os.close(descriptor)
         with suppress(OSError):
             os.unlink(path)
 
@@ -74,17 +75,16 @@ def opened_copy(path: Path) -> Iterator[Connection]:
 
 
 def _write(
-    file: FileWriter,
-    descriptor: int,
+    writer: FileWriter,
     content: Content,
     known: Iterable[bytes],
     progress: RestoreProgress,
 ) -> None:
     for block in content.blocks(known):
-        file.add(block)
-        progress.written(file.size // content.unit_size)
-    file.end()
-    if file.size != os.fstat(descriptor).st_size or file.size != content.size:
+        writer.add(block)
+        progress.written(writer.size // content.unit_size)
+    writer.end()
+    if not writer.size == writer.file_size == content.size:
         raise DatabaseUnreachable("the copy of the version is not as long as the version")
 
 

@@ -22,7 +22,7 @@ def database_facts(connection: Connection, *, budget: float) -> dict[str, Any]:
 
     A count is None for tables that were not counted within `budget` seconds in all, or that
     cannot be counted: facts are a help for the reader and never a reason to fail. Raises SQLite's
-    own error where a count comes upon damage.
+    own error where a count comes upon damage, or has ended the transaction that it was to be in.
     """
     facts: dict[str, Any] = {name: value(connection, f"PRAGMA {name}") for name in _SETTINGS}
     facts["tables"] = _row_counts(connection, budget)
@@ -46,6 +46,7 @@ def _row_counts(connection: Connection, budget: float) -> dict[str, int | None]:
     timer = threading.Timer(budget, connection.interrupt)
     timer.daemon = True
     timer.start()
+    held = connection.in_transaction
     try:
         for name in names:
             if time.monotonic() >= deadline:
@@ -54,7 +55,8 @@ def _row_counts(connection: Connection, budget: float) -> dict[str, int | None]:
             try:
                 counts[name] = value(connection, f"SELECT count(*) FROM {quoted}")  # noqa: S608
             except SqliteError as error:
-                if isinstance(source_error(error), DatabaseDamaged):
+                lost = held and not connection.in_transaction
+                if lost or isinstance(source_error(error), DatabaseDamaged):
                     raise
                 continue  # interrupted, or it takes a function of its application's
     finally:

@@ -13,8 +13,8 @@ Much faster than asking SQLite for each, and sound: what is read is what SQLite 
 See "Concurrency" and "Checkpointing" in https://www.sqlite.org/wal.html, and `walCheckpoint` and
 `walTryBeginRead` in SQLite's source for the locks.
 
-The file is read by SQLite's own descriptor: to open another and close it would drop the locks that
-this process has on the file.
+Both files are read by SQLite's own descriptors: to open another of the database and close it would
+drop the locks that this process has on it, and a name may stand for another file by now.
 """
 
 import os
@@ -25,7 +25,7 @@ from pathlib import Path
 
 from backups.engines.sqlite_connection import Connection, page_of, value
 from backups.engines.sqlite_header import lock_page
-from backups.errors import DatabaseUnreachable
+from backups.errors import DatabaseDamaged, DatabaseUnreachable
 
 STRETCH = 1 << 22
 # Newer pages than these are too many to keep in memory.
@@ -40,12 +40,21 @@ class FilePages:
     """The pages of one read transaction; of no use after its end."""
 
     def __init__(
-        self, descriptor: int, page_size: int, count: int, newer: Mapping[int, bytes]
+        self,
+        connection: Connection,
+        descriptor: int,
+        page_size: int,
+        count: int,
+        in_file: int,
+        newer: Mapping[int, bytes],
     ) -> None:
-        """`newer`: the pages, by number, that are not to be taken from the file."""
+        """`in_file`: how many pages the file has; `newer`: the pages, by number, that are not to
+        be taken from it, among them all others."""
+        self._connection = connection
         self._descriptor = descriptor
         self._page_size = page_size
         self._size = count * page_size
+        self._file_size = min(count, in_file) * page_size
         self._newer = newer
         self._numbers = sorted(newer)
 
@@ -53,27 +62,29 @@ class FilePages:
         """All pages in order, some whole pages at a time: a multiple of `size` bytes, if that is
         one of the page size, but for the last.
 
-        The lock page reads as zeros. Raises DatabaseUnreachable.
+        The lock page reads as zeros. Raises DatabaseUnreachable, also at the end, when what was
+        read need not be of one moment; DatabaseDamaged when somebody has cut the file off.
         """
         unit = self._page_size if size % self._page_size else size
         at_once = max(unit, STRETCH // unit * unit)
         for start in range(0, self._size, at_once):
             yield self._patched(self._read(start, min(at_once, self._size - start)), start)
+        # An error of the disk, in whatever else the connection was asked meanwhile, ends its
+        # transaction, and nothing keeps the pages still any more.
+        if not self._connection.in_transaction:
+            raise DatabaseUnreachable("the disk of the database failed while it was read")
 
     def _read(self, start: int, length: int) -> bytes:
+        wanted = max(0, min(length, self._file_size - start))
         try:
-            data = os.pread(self._descriptor, length, start)
-            while len(data) < length:
-                more = os.pread(self._descriptor, length - len(data), start + len(data))
-                if not more:
-                    # The end of the file: what comes after it is newer.
-                    return data.ljust(length, b"\0")
-                data += more
+            data = _read_up_to(self._descriptor, wanted, start)
         except OSError as error:
             raise DatabaseUnreachable(
                 f"the disk of the database failed to read: {error.strerror}"
             ) from error
-        return data
+        if len(data) < wanted:
+            raise DatabaseDamaged("the database's file was cut off while it was read")
+        return data if wanted == length else data.ljust(length, b"\0")
 
     def _patched(self, data: bytes, start: int) -> bytes:
         size = self._page_size
@@ -102,17 +113,22 @@ def file_pages(
     """The pages of the transaction that a connection to `path` is in; None where they have to be
     asked of SQLite.
 
-    The connection must have written nothing. `seen` is what `seen_at` said before it was opened.
-    `immutable`: it looks at no -wal. Raises DatabaseUnreachable, and SQLite's own errors.
+    The connection must have read, and have written nothing. `seen` is what `seen_at` said before
+    it was opened. `immutable`: it looks at no -wal. Raises DatabaseUnreachable, and SQLite's own
+    errors.
     """
     page_size: int = value(connection, "PRAGMA page_size")
     count: int = value(connection, "PRAGMA page_count")
+    in_wal = not immutable and value(connection, "PRAGMA journal_mode") == "wal"
+    now = seen_at(path)
+    if seen is None or now is None or not os.path.samestat(seen, now):
+        return None
     try:
-        descriptor = _descriptor_of(path, seen)
+        descriptor = _descriptor_of(now)
         if descriptor is None:
             return None
         in_file = os.fstat(descriptor).st_size // page_size
-        numbers = set() if immutable else _pages_in_wal(path, page_size, count)
+        numbers = _pages_in_wal(path, page_size, count) if in_wal else set()
     except OSError as error:
         raise DatabaseUnreachable(f"the database cannot be read: {error.strerror}") from error
     if numbers is None or not numbers.issuperset(range(in_file + 1, count + 1)):
@@ -122,17 +138,17 @@ def file_pages(
     if lock <= count:
         newer[lock] = bytes(page_size)
     found = {number: data for number, data in newer.items() if data and len(data) == page_size}
-    return FilePages(descriptor, page_size, count, found) if len(found) == len(newer) else None
+    if len(found) != len(newer):
+        return None
+    return FilePages(connection, descriptor, page_size, count, in_file, found)
 
 
-def _descriptor_of(path: Path, seen: os.stat_result | None) -> int | None:
-    """The one by which SQLite has the file open; None where that can't be told for sure.
+def _descriptor_of(wanted: os.stat_result) -> int | None:
+    """The one by which SQLite has a file open; None where that can't be told for sure.
 
-    The connection's is always among those found. So if there is one, it is that, unless another
-    file stood at `path` while it was opened.
+    The connection's is always among those found. So if there is one, it is that.
     """
-    wanted = os.stat(path)
-    if seen is None or not os.path.samestat(wanted, seen) or not _DESCRIPTORS.is_dir():
+    if not _DESCRIPTORS.is_dir():
         return None
     found = []
     for name in os.listdir(_DESCRIPTORS):
@@ -146,21 +162,31 @@ def _descriptor_of(path: Path, seen: os.stat_result | None) -> int | None:
 
 def _pages_in_wal(path: Path, page_size: int, count: int) -> set[int] | None:
     """The numbers, up to `count`, of all pages that the -wal file has frames of; None if they are
-    too many."""
+    too many, or if the one that SQLite has open is not at its place."""
+    wal = seen_at(path.with_name(path.name + "-wal"))
+    descriptor = _descriptor_of(wal) if wal else None
+    if descriptor is None:
+        return None
     numbers: set[int] = set()
     step = _FRAME_HEADER_SIZE + page_size
-    try:
-        # SQLite keeps no locks on this file: it may be opened and closed.
-        with open(path.with_name(path.name + "-wal"), "rb", buffering=0) as wal:
-            at = _WAL_HEADER_SIZE
-            while headers := os.pread(wal.fileno(), STRETCH // step * step or step, at):
-                for start in range(0, len(headers) - _PAGE_NUMBER.size + 1, step):
-                    (number,) = _PAGE_NUMBER.unpack_from(headers, start)
-                    if 0 < number <= count:
-                        numbers.add(number)
-                if len(numbers) * page_size > _NEWER_BYTES:
-                    return None
-                at += -(-len(headers) // step) * step
-    except FileNotFoundError:
-        return numbers
+    at_once = max(1, STRETCH // step) * step
+    at = _WAL_HEADER_SIZE
+    while frames := _read_up_to(descriptor, at_once, at):
+        for start in range(0, len(frames) - _PAGE_NUMBER.size + 1, step):
+            (number,) = _PAGE_NUMBER.unpack_from(frames, start)
+            if 0 < number <= count:
+                numbers.add(number)
+        if len(numbers) * page_size > _NEWER_BYTES:
+            return None
+        at += at_once
     return numbers
+
+
+def _read_up_to(descriptor: int, length: int, start: int) -> bytes:
+    """So many bytes of a file, or all up to its end."""
+    data = os.pread(descriptor, length, start)
+    while len(data) < length and (
+        more := os.pread(descriptor, length - len(data), start + len(data))
+    ):
+        data += more
+    return data

@@ -32,7 +32,12 @@ from backups.engines.sqlite_header import Header
 from backups.engines.sqlite_mark import CookieMark
 from backups.engines.sqlite_pages import LivePages, live_header
 from backups.engines.sqlite_safety import LiveDamaged, live_snapshot
-from backups.errors import DatabaseBusy, DatabaseDamaged, EncodingDiffers
+from backups.errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseUnreachable,
+    EncodingDiffers,
+)
 from backups.facts import DAMAGE, is_unchecked
 
 logger = logging.getLogger(__name__)
@@ -73,10 +78,12 @@ def restore_in_place(
                     file = file_pages(connection, path, seen)
                     if keep is not None:
                         keep(live_snapshot(connection, file, sound=live_sound))
+                    _check_held(connection)
                     restored = _Restored(connection, content, version, file, steps)
                     restored.write_different()
                     restored.finish(scratch, sound=content_sound)
                     steps.done()
+                    _check_held(connection)
                     before_commit(str(CookieMark(restored.cookie)))
                 break
             except LiveDamaged:
@@ -130,6 +137,13 @@ def _one_transaction(connection: Connection, page_size: int) -> Iterator[None]:
         with suppress(SqliteError):  # SQLite may have rolled back by itself
             connection.execute("ROLLBACK")
         raise
+
+
+def _check_held(connection: Connection) -> None:
+    """Raise DatabaseUnreachable if SQLite has ended the transaction, as it does after some errors
+    of the disk: each further write would be a commit of its own."""
+    if not connection.in_transaction:
+        raise DatabaseUnreachable("the disk of the database failed; nothing was changed")
 
 
 class _Restored:

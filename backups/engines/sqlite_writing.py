@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from backups.engines.interface import Bytes
 
 _AT_ONCE = 1 << 20
+_BLOCKS_AT_ONCE = 1000  # the system takes 1024
 _BATCHES_AHEAD = 4
 _FLUSH_BYTES = 1 << 25
 
@@ -29,12 +30,17 @@ class FileWriter:
         self._flushed = 0
         self.size = 0
 
+    @property
+    def file_size(self) -> int:
+        """The bytes that the file has."""
+        return os.fstat(self._descriptor).st_size
+
     def add(self, block: Bytes) -> None:
         """Write this after what was added before. Raises the OSError of an earlier write."""
         self._batch.append(block)
         self._batch_size += len(block)
         self.size += len(block)
-        if self._batch_size >= _AT_ONCE:
+        if self._batch_size >= _AT_ONCE or len(self._batch) >= _BLOCKS_AT_ONCE:
             self._begin_batch()
             self._wait_for_writes(all_but=_BATCHES_AHEAD)
             self._flush_some()

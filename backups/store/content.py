@@ -75,10 +75,14 @@ class StoredContent:
             yield bytes(block[max(0, start - at) : end - at])
             at += len(block)
 
-    def _checked(self, known: Iterable[Held], first_block: int = 0) -> Iterator[tuple[Held, bytes]]:
-        """The blocks from the given one on, and their digests. Raises StorageError."""
+    def _checked(
+        self, known: Iterable[Held], first_block: int = 0, end_block: int | None = None
+    ) -> Iterator[tuple[Held, bytes]]:
+        """The blocks from the first up to the end, and their digests. Raises StorageError."""
         reader = self._project_store.pack_reader(self._press, self._outline)
-        blocks = assembled(reader, self._wanted(self._hashed(known), first_block))
+        source = self._wanted(self._hashed(known), first_block)
+        count = None if end_block is None else end_block - first_block
+        blocks = assembled(reader, islice(source, count))
         for batch, put_together in self._press.in_order(self._put_together, _batches(blocks)):
             for (wanted, _), (block, digest) in zip(batch, put_together, strict=True):
                 if digest[:BLOCK_ID_SIZE] == wanted.segment.block_id(wanted.block):

@@ -181,8 +181,9 @@ class Draft:
         stored = list(different)
         for first, end in _rows(stored):
             piece = block[first * grain : end * grain]
-            # What is kept for a frame must not keep all of what it was read with.
-            frame, offset = self._writer.add(piece if len(piece) == len(block) else bytes(piece))
+            # What is kept for a frame must not keep all of what it was read with, unless the rest
+            # of that goes into frames as well.
+            frame, offset = self._writer.add(bytes(piece) if self._lent else piece)
             self._changes.run(frame, offset // grain, end - first)
         self._changes.block(self._block, block_id, marks, stored)
 

@@ -12,6 +12,7 @@ from backups.engines import sqlite_file
 from backups.engines.sqlite import SqliteEngine
 from backups.engines.sqlite_connection import opened
 from backups.engines.sqlite_file import FilePages, file_pages, seen_at
+from backups.errors import DatabaseDamaged, DatabaseUnreachable
 
 from .sqlite_files import JOURNAL_MODES, Client, connected, make_database, pages_of
 
@@ -178,3 +179,43 @@ def test_locks_of_the_snapshot_hold_while_the_file_is_read(tmp_path: Path, mode:
             found += b"".join(pieces)
             assert found == by_sqlite(connection)
         assert client.answer("UPDATE t SET x = randomblob(90)") == {"rows": []}
+
+
+def test_a_transaction_that_ends_meanwhile_is_noticed(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.db")
+    with reading(path) as (connection, file):
+        assert file is not None
+        pieces = file.chunks(1024)
+        next(pieces)
+        connection.execute("ROLLBACK")  # as SQLite does by itself after some errors of the disk
+        with pytest.raises(DatabaseUnreachable):
+            list(pieces)
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_file_that_is_cut_off_meanwhile_is_damaged(tmp_path: Path, mode: str) -> None:
+    path = made(tmp_path / "a.db", mode=mode)
+    with reading(path) as (_, file):
+        assert file is not None
+        pieces = file.chunks(1024)
+        next(pieces)
+        with open(path, "r+b") as other:
+            other.truncate(16 * 1024)
+        with pytest.raises(DatabaseDamaged):
+            list(pieces)
+
+
+def test_a_database_that_moved_with_its_wal_is_read_where_it_is(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.db")
+    (tmp_path / "new").mkdir()
+    moved = tmp_path / "new" / "a.db"
+    engine = SqliteEngine(path)
+    with Client(path) as client:
+        client.rows("PRAGMA wal_autocheckpoint = 0")
+        client.rows("UPDATE t SET x = 'newer'")
+        for suffix in ("", "-wal", "-shm"):
+            (tmp_path / f"a.db{suffix}").rename(f"{moved}{suffix}")
+        path.symlink_to(moved)
+        expected = b"".join(pages_of(moved))
+        with engine.snapshot() as snapshot:
+            assert b"".join(snapshot.blocks(4096)) == expected
