@@ -40,6 +40,14 @@ def check_sizes(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_transfers(**kwargs: Any) -> list[CheckMessage]:
+    """Somebody must be able to take a place, and to send something before he is given up."""
+    if settings.DOWNLOADS > 0 and settings.UPLOADS > 0 and settings.STALL_SECONDS > 0:
+        return []
+    return [Error("DOWNLOADS, UPLOADS and STALL_SECONDS must be above 0", id="backups.E005")]
+
+
+@register()
 def check_days(**kwargs: Any) -> list[CheckMessage]:
     """A number of days below zero would have everything verified without end."""
     if settings.VERIFY_DAYS >= 0:

@@ -58,20 +58,12 @@ def download_of(backup: Backup) -> Download:
 
 
 def note_hash(backup: Backup, sha256: str) -> None:
-    """`record_hash`, if Savepoint's own database can be written now."""
+    """Record the hash, if Savepoint's own database can be written now."""
     try:
-        record_hash(backup, sha256)
+        backup.record_sha256(sha256)
     except DatabaseError:
         # A database that is full or locked for long must not keep anybody from reading.
         logger.warning("the hash of %s could not be noted", backup, exc_info=True)
-
-
-def record_hash(backup: Backup, sha256: str) -> None:
-    """Keep the hash with all of the project's versions that have the same content."""
-    backup.sha256 = sha256
-    Backup.objects.filter(project=backup.project, content_hash=backup.content_hash).update(
-        sha256=sha256
-    )
 
 
 def pieces_of(backup: Backup, part: tuple[int, int] | None = None) -> Generator[bytes, None, None]:

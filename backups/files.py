@@ -4,15 +4,14 @@ import base64
 import re
 from functools import partial
 
-from django.conf import settings
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
 from backups import places
 from backups.downloads import download_of
 from backups.errors import JobNotStarted, RangeNotSatisfiable, StorageError
 from backups.models import Backup
-from backups.streams import Stream
+from backups.streams import SCOPE_KEY, Stream
 from projects.models import User
 
 CONTENT_TYPE = "application/vnd.sqlite3"
@@ -20,7 +19,13 @@ _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?|bytes=-(\d{1,18})")
 
 
 def file_answer(
-    backup: Backup, user: User, *, wanted: str | None, only_if: str | None, with_body: bool
+    request: HttpRequest,
+    backup: Backup,
+    user: User,
+    *,
+    wanted: str | None,
+    only_if: str | None,
+    with_body: bool,
 ) -> HttpResponseBase:
     """The answer to this user's request for the version's file.
 
@@ -37,10 +42,12 @@ def file_answer(
         start, end = part or (0, download.size)
         answer: HttpResponseBase = HttpResponse()
         if with_body:
-            pieces = download.pieces(start, end)
             answer = StreamingHttpResponse(
-                Stream(pieces, closed=give_back, patience=settings.STALL_SECONDS)
+                stream := Stream(download.pieces(start, end), closed=give_back)
             )
+            # Served without ASGI, as by the test client, the framework's own closing has to do.
+            if transfer := getattr(request, "scope", {}).get(SCOPE_KEY):
+                transfer.begin(stream)
     except StorageError as error:
         give_back()
         raise JobNotStarted("download", error.reason) from error

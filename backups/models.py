@@ -93,6 +93,12 @@ class Backup(models.Model):
             return self.State.COMPLETE
         return self.State.PENDING if self.job.status in Job.ACTIVE else self.State.FAILED
 
+    def record_sha256(self, sha256: str) -> None:
+        """Keep the hash, in hex, with all of the project's versions that have the same content."""
+        self.sha256 = sha256
+        alike = Backup.objects.filter(project=self.project, content_hash=self.content_hash)
+        alike.update(sha256=sha256)
+
     def wire(self) -> dict[str, Any]:
         """The version as it stands in a project's list of versions."""
         return {

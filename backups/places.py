@@ -1,7 +1,6 @@
 """So many long transfers at once in a web process: each holds memory, threads and disk."""
 
 import threading
-from collections import Counter
 
 from django.conf import settings
 from rest_framework.exceptions import Throttled
@@ -15,20 +14,22 @@ class Places:
     def __init__(self, setting: str) -> None:
         self._setting = setting
         self._lock = threading.Lock()
-        self._held: Counter[int] = Counter()
+        self._held: dict[int, int] = {}
 
     def take(self, holder: int) -> None:
         """A place for the user with this key, who gives it back. Raises Throttled."""
         with self._lock:
             places: int = getattr(settings, self._setting)
-            if self._held.total() >= places or self._held[holder] >= max(1, places // 2):
+            held = self._held.get(holder, 0)
+            if sum(self._held.values()) >= places or held >= max(1, places // 2):
                 raise Throttled(wait=_RETRY_SECONDS)
-            self._held[holder] += 1
+            self._held[holder] = held + 1
 
     def give_back(self, holder: int) -> None:
         with self._lock:
             self._held[holder] -= 1
-            self._held += Counter()  # forgets who has none
+            if not self._held[holder]:
+                del self._held[holder]
 
 
 downloads = Places("DOWNLOADS")

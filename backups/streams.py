@@ -2,47 +2,33 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 logger = logging.getLogger(__name__)
 
-
-class Stalled(Exception):
-    """The client came back for more after it was given up."""
+SCOPE_KEY = "savepoint.transfer"
 
 
 class Stream:
     """An asynchronous iterator over pieces that are made synchronously, one at a time.
 
-    The server awaits each before it makes the next, so a slow client slows the reading; one that
-    takes nothing for `patience` seconds ends it. `close` ends the reading, wherever it is; it may
-    be called at any time, and more than once. `closed` is called once, when it has ended.
+    The server awaits each before it makes the next, so a slow client slows the reading. `close`
+    ends the reading, wherever it is; it may be called at any time, by any thread, and more than
+    once. `closed` is called once, when it has ended.
     """
 
-    def __init__(
-        self, pieces: Iterator[bytes], *, closed: Callable[[], None], patience: float
-    ) -> None:
+    def __init__(self, pieces: Iterator[bytes], *, closed: Callable[[], None]) -> None:
         self._pieces = pieces
-        self._patience = patience
-        self._waiting: asyncio.TimerHandle | None = None
-        self._stalled = False
         self._closed: Callable[[], None] | None = closed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
-
-    def __del__(self) -> None:
-        # Of an answer that nobody was left to send: the client went while it was being prepared.
-        self.close()
 
     def __aiter__(self) -> "Stream":
         return self
 
     async def __anext__(self) -> bytes:
         loop = asyncio.get_running_loop()
-        if self._waiting is not None:
-            self._waiting.cancel()
-        if self._stalled:
-            raise Stalled
         try:
             piece = await loop.run_in_executor(self._thread, next, self._pieces, None)
         except Exception:
@@ -53,15 +39,7 @@ class Stream:
         if piece is None:
             self.close()
             raise StopAsyncIteration
-        self._waiting = loop.call_later(self._patience, self._give_up)
         return piece
-
-    def _give_up(self) -> None:
-        if self._closed is None:
-            return
-        logger.warning("a client has taken nothing of an answer for too long: it is broken off")
-        self._stalled = True
-        self.close()
 
     def close(self) -> None:
         closed, self._closed = self._closed, None
@@ -73,3 +51,35 @@ class Stream:
         finally:
             closed()
             self._thread.shutdown(wait=False)
+
+
+class Transfer:
+    """The stream that a call is answered with, if any; ends with the call, however that ends.
+
+    The framework closes an answer only if it got to sending it, and forgets one that was still
+    being prepared when the client left.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ended = False
+        self._stream: Stream | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._stream is not None
+
+    def begin(self, stream: Stream) -> None:
+        """This is the answer; closed at once if the call has ended meanwhile."""
+        with self._lock:
+            self._stream = stream
+            ended = self._ended
+        if ended:
+            stream.close()
+
+    def end(self) -> None:
+        """The call has ended."""
+        with self._lock:
+            self._ended = True
+        if self._stream is not None:
+            self._stream.close()

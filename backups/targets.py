@@ -46,6 +46,21 @@ def engine_of_upload(path: Path) -> Engine:
     return SqliteEngine(path, private=True, check_seconds=settings.CHECK_SECONDS)
 
 
+def engine_of_file(path: Path) -> Engine:
+    """The engine on a database of this machine that is no project's, and may be in use."""
+    scratch = Path(settings.SCRATCH_DIR)
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    resolved = Path(os.path.realpath(path))
+    # SQLite can't open a database in WAL mode where it can't put its -shm file; one that nobody can
+    # write, and that has no changes beside it, needs none.
+    at_rest = not os.access(resolved.parent, os.W_OK) and not any(
+        resolved.with_name(resolved.name + suffix).exists() for suffix in ("-wal", "-journal")
+    )
+    return SqliteEngine(
+        path, lock_wait=settings.LOCK_WAIT_SECONDS, scratch=scratch, private=at_rest
+    )
+
+
 def store_of(project: Project) -> ProjectStore:
     """The project's place in the store, with the keys to it."""
     return store_under(str(project.gid))

@@ -1,14 +1,19 @@
 """Database files that were uploaded: kept until the job that imports them has ended."""
 
+import errno
+import hashlib
 import os
 import secrets
+import shutil
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
+from backups import targets
 from backups.errors import JobNotStarted
 from jobs.models import Job
 
@@ -16,6 +21,9 @@ KIND = "import_version"
 SCOPE_KEY = "savepoint.upload"
 # Between the file's last move and the record of its job lies a moment only.
 _ABANDONED_SECONDS = 3600.0
+# Other things live on the same disk, Savepoint's own database perhaps: so much is left to them.
+_KEPT_FREE_BYTES = 1 << 28
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,38 @@ def receiving_path() -> Path:
     folder = Path(settings.SCRATCH_DIR)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / f"savepoint-upload-{secrets.token_hex(8)}"
+
+
+def check_room(wanted: int) -> None:
+    """Raise OSError when an upload of so many bytes, or bytes more, would fill the disk."""
+    if shutil.disk_usage(settings.SCRATCH_DIR).free < wanted + _KEPT_FREE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextmanager
+def copied(source: Path) -> Iterator[Upload]:
+    """What a SQLite database of this machine, which may be in use, holds at one moment.
+
+    Removed at the end, unless it was kept. Raises SourceError, or OSError of the scratch folder.
+    """
+    path = receiving_path()
+    try:
+        hasher = hashlib.sha256()
+        with (
+            targets.engine_of_file(source).snapshot() as snapshot,
+            open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as copy,
+        ):
+            check_room(snapshot.size)
+            for piece in snapshot.blocks(_BLOCK):
+                hasher.update(piece)
+                copy.write(piece)
+            copy.flush()
+            os.fsync(copy.fileno())
+            size = copy.tell()
+        yield Upload(path, size, hasher.hexdigest())
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def kept_path(name: str) -> Path:

@@ -15,6 +15,7 @@ from channels.sessions import SessionMiddlewareStack  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from config.body import BoundedBody  # noqa: E402
+from config.transfers import EndedTransfers  # noqa: E402
 from config.uploads import ReceivedUploads  # noqa: E402
 from jobs.consumers import SyncConsumer  # noqa: E402
 from jobs.feed import feed  # noqa: E402
@@ -25,6 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 bounded = ReceivedUploads(BoundedBody(http, settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+calls = EndedTransfers(bounded)
 
 
 async def lifespan(scope: Message, receive: Receive, send: Send) -> None:
@@ -51,4 +53,4 @@ async def websocket(scope: Message, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 4404})
 
 
-application = ProtocolTypeRouter({"http": bounded, "websocket": websocket, "lifespan": lifespan})
+application = ProtocolTypeRouter({"http": calls, "websocket": websocket, "lifespan": lifespan})

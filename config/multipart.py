@@ -1,9 +1,7 @@
 """A multipart/form-data body (RFC 7578) as it arrives: the file to the disk, texts to memory."""
 
-import errno
 import hashlib
 import os
-import shutil
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -11,13 +9,11 @@ from typing import Any
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from backups.uploads import Upload, receiving_path
+from backups.uploads import Upload, check_room, receiving_path
 
 FILE = "upload_file"
 
 
-# Other things live on the same disk, Savepoint's own database perhaps: so much is left to them.
-_KEPT_FREE_BYTES = 1 << 28
 _LOOK_EVERY_BYTES = 1 << 26
 
 
@@ -141,9 +137,7 @@ class Form:
     def _check_room(self) -> None:
         """Raises OSError when this upload would fill the disk."""
         self._look_at = self._size + _LOOK_EVERY_BYTES
-        free = shutil.disk_usage(receiving_path().parent).free
-        if free < _LOOK_EVERY_BYTES + _KEPT_FREE_BYTES:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        check_room(_LOOK_EVERY_BYTES)
 
     def _part_ends(self) -> None:
         if self._name is not None and self._name != FILE:

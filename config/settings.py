@@ -278,9 +278,9 @@ VERIFY_DAYS = env.int("VERIFY_DAYS", default=30)
 IMPORT_BYTES = env.int("IMPORT_BYTES", default=10737418240)
 DOWNLOADS = env.int("DOWNLOADS", default=4)
 # How many uploads a web process takes at once, and after how many seconds in which a client has
-# sent or taken nothing its upload or download is broken off.
+# sent nothing, or taken nothing worth mentioning, its upload or download is broken off.
 UPLOADS = env.int("UPLOADS", default=4)
-STALL_SECONDS = env.float("STALL_SECONDS", default=60.0)
+STALL_SECONDS = env.float("STALL_SECONDS", default=300.0)
 BLOCK_BYTES = env.int("BLOCK_BYTES", default=64 * 1024)
 FRAME_BYTES = env.int("FRAME_BYTES", default=256 * 1024)
 PACK_BYTES = env.int("PACK_BYTES", default=32 * 1024 * 1024)

@@ -133,6 +133,7 @@ def download(request: HttpRequest, backup: Backup) -> HttpResponseBase | None:
         return None
     try:
         return file_answer(
+            request,
             backup,
             _staff(request),
             wanted=request.headers.get("Range"),

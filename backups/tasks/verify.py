@@ -4,7 +4,6 @@ from django.utils import timezone
 
 from backups import targets
 from backups.audit import audit
-from backups.downloads import record_hash
 from backups.errors import VersionDamaged
 from backups.models import Backup
 from backups.tasks.failures import reasons_for_users
@@ -44,5 +43,5 @@ def verify_backup(run: Run) -> None:
         row.update(checked_on=began, verified_on=began, damage="")
         if sha256:
             # So that its first download need not be read twice.
-            record_hash(backup, sha256)
+            backup.record_sha256(sha256)
         events.append(project_changed(project.gid))

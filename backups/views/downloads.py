@@ -22,6 +22,7 @@ class DownloadView(ProjectView):
 
     def _answer(self, request: Request, version: int, *, with_body: bool) -> HttpResponseBase:
         return file_answer(
+            request._request,
             restorable_version(self.project, version),
             self.user,
             # Only GET has ranges (RFC 9110, 14.2).

@@ -104,7 +104,11 @@ COMMON: dict[int, tuple[str, Failure]] = {
     ),
     429: (
         "TooManyRequests",
-        Failure(429, "called too often", record({"retry_after": whole(17, 0)})),
+        Failure(
+            429,
+            "called too often, or too many transfers at once",
+            record({"retry_after": whole(17, 0)}),
+        ),
     ),
     500: (
         "ServerError",

@@ -1,13 +1,12 @@
 """A long answer gives back what it holds, however it ends."""
 
 import asyncio
-import gc
 from collections.abc import Iterator
 
 import pytest
 
 from backups.errors import ObjectDamaged
-from backups.streams import Stalled, Stream
+from backups.streams import Stream, Transfer
 from tests.service import eventually
 
 
@@ -30,8 +29,8 @@ class Source:
         finally:
             self.ended = True
 
-    def stream(self, patience: float = 60) -> Stream:
-        return Stream(self.pieces(), closed=self.note, patience=patience)
+    def stream(self) -> Stream:
+        return Stream(self.pieces(), closed=self.note)
 
     def note(self) -> None:
         self.closed += 1
@@ -64,29 +63,18 @@ def test_one_that_is_left_half_way_ends_its_source() -> None:
     assert (source.made, source.closed) == (2, 1)
 
 
-def test_one_that_nobody_reads_nor_closes_gives_back_too() -> None:
-    source = Source()
-    stream = source.stream()
-    del stream
-    gc.collect()
-    assert (source.made, source.closed) == (0, 1)
-
-
-def test_one_that_nobody_reads_on_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    source = Source()
-
-    async def stall() -> None:
-        stream = source.stream(patience=0.01)
-        assert await anext(stream) == b"\0"
-        while not source.closed:
-            await asyncio.sleep(0.001)
-        with pytest.raises(Stalled):
-            await anext(stream)
-
-    asyncio.run(stall())
-    eventually(lambda: source.ended, "the source is closed")
-    assert (source.made, source.closed) == (1, 1)
-    assert "too long" in caplog.text
+def test_a_stream_ends_with_its_call_whether_it_began_before_that_or_after() -> None:
+    for early in (True, False):
+        source, transfer = Source(), Transfer()
+        if early:
+            transfer.begin(source.stream())
+            assert source.closed == 0
+        transfer.end()
+        if not early:
+            transfer.begin(source.stream())
+        assert (source.made, source.closed) == (0, 1)
+        transfer.end()
+        assert source.closed == 1
 
 
 def test_a_failure_reaches_the_server_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:

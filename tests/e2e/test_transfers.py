@@ -1,5 +1,6 @@
 """Long transfers: how many at once, for whom, and what becomes of those that stand still."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,13 +17,18 @@ END = b"\r\n--b--\r\n"
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with two places of each kind, that waits two seconds for a client."""
-    running = Service(
-        tmp_path_factory.mktemp("few"),
-        DOWNLOADS="2",
-        UPLOADS="2",
-        STALL_SECONDS="2",
-    )
+    """A service with two places of each kind."""
+    running = Service(tmp_path_factory.mktemp("few"), DOWNLOADS="2", UPLOADS="2")
+    running.start(megabytes=24)
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The same, which waits a second for a client."""
+    folder = tmp_path_factory.mktemp("impatient")
+    running = Service(folder, DOWNLOADS="2", UPLOADS="2", STALL_SECONDS="1")
     running.start(megabytes=24)
     yield running
     running.end()
@@ -87,19 +93,33 @@ def test_nobody_takes_all_places_for_downloads(staff: Client, version: int) -> N
         assert_told_to_wait(downloaded(third, version))
 
 
-def test_a_download_that_nobody_reads_gives_its_place_back(staff: Client, version: int) -> None:
-    eventually(lambda: downloaded(staff, version).status_code == 200, "a place is free")
+def test_a_client_that_leaves_before_the_answer_holds_no_place(staff: Client) -> None:
+    # The first download of a version is read whole before it is answered.
+    version = staff.backup()
+    request = (
+        f"GET /api/p/{staff.project}/backups/{version}/download HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in authorized(staff).items())
+    )
+    for _ in range(3):
+        with socket.create_connection((staff.http.base_url.host, staff.http.base_url.port)) as raw:
+            raw.sendall(request.encode() + b"\r\n")
+    eventually(lambda: downloaded(staff, version).status_code == 200, "a place is free", seconds=20)
+
+
+def test_a_download_that_nobody_reads_is_broken_off(impatient: Service) -> None:
+    client = administrator(impatient)
+    version = client.backup()
     with ExitStack() as stack:
-        answer = begun(stack, staff, version)
+        answer = begun(stack, client, version)
         assert answer.status_code == 200
-        eventually(lambda: downloaded(staff, version).status_code == 200, "it is given up")
-        # Who comes back for the rest finds it broken off, and never a file that looks whole.
+        eventually(lambda: downloaded(client, version).status_code == 200, "its place is free")
+        # What was sent is a part, and never looks like the whole.
         with pytest.raises(httpx.TransportError):
             answer.read()
-    first = httpx.get(
-        file_of(staff, version), headers=authorized(staff) | {"Range": "bytes=0-99"}, timeout=60
-    )
-    assert first.status_code == 206, "it can be gone on with by Range"
+    part = authorized(client) | {"Range": "bytes=0-99"}
+    answer = httpx.get(file_of(client, version), headers=part, timeout=60)
+    assert answer.status_code == 206, "it can be gone on with"
+    assert not any("Traceback" in line for line in impatient.output)
 
 
 def test_nobody_takes_all_places_for_uploads(few: Service, staff: Client) -> None:
@@ -118,21 +138,23 @@ def test_nobody_takes_all_places_for_uploads(few: Service, staff: Client) -> Non
     assert answers[1].status_code == 400
 
 
-def test_an_upload_that_stands_still_is_broken_off(few: Service, staff: Client) -> None:
+def test_an_upload_that_stands_still_is_broken_off(impatient: Service) -> None:
+    client = administrator(impatient)
+
     def parts() -> Iterator[bytes]:
         yield FORM + bytes(100_000)
-        scratch = few.folder / "scratch"
+        scratch = impatient.folder / "scratch"
         eventually(lambda: list(scratch.glob("savepoint-upload-*")), "it has begun")
         eventually(lambda: not list(scratch.glob("savepoint-upload-*")), "it is given up")
         yield END
 
     try:
-        answer = upload(staff, parts())
+        answer = upload(client, parts())
     except httpx.TransportError:
         pass  # the connection was closed before the end was sent
     else:
         assert answer.json()["result"]["info"] == {"body": "stopped coming"}
-    assert upload(staff, iter([FORM, b"x", END])).status_code == 400, "its place is free again"
+    assert upload(client, iter([FORM, b"x", END])).status_code == 400, "its place is free again"
 
 
 def test_an_upload_may_take_longer_than_its_token_lives(tmp_path: Path) -> None:
