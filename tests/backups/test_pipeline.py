@@ -24,10 +24,11 @@ from backups.errors import (
     StorageError,
     StorageFull,
 )
-from backups.pipeline import ProjectStore, Taken, VersionLabel, restore, take
+from backups.pipeline import ProjectStore, Taken, VersionLabel, opened_content, restore, take
 from backups.store.local import LocalStore
 from backups.store.memory import MemoryStore
 from backups.store.objects import ObjectStore
+from backups.store.packs import pack_key
 from backups.store.seal import Keyring
 
 from .engines.memory_engine import BytesSnapshot, MemoryEngine
@@ -722,3 +723,18 @@ def test_versions_taken_under_a_busy_writer_hold_one_moment(tmp_path: Path, mode
         with connected(copy) as connection:
             assert connection.execute("SELECT sum(balance) FROM accounts").fetchone() == (total,)
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_part_of_a_content_needs_only_what_it_lies_in() -> None:
+    store = MemoryStore()
+    project = project_of(store)
+    data = random_bytes(3000)
+    taken = version_of(project, data)
+    with opened_content(project, taken.manifest_key) as content:
+        described = project.read_outline(project.read_manifest(taken.manifest_key))
+        last = described.packs[max(described.packs)]
+        store.delete(pack_key("g", last.name))
+        for start, end in ((0, 1), (5, 900), (BLOCK, 2 * BLOCK), (17, 18)):
+            assert b"".join(content.part(start, end)) == data[start:end]
+        with pytest.raises(ObjectMissing):
+            list(content.part(0, len(data)))
