@@ -20,16 +20,23 @@ drop the locks that this process has on it, and a name may stand for another fil
 import os
 import struct
 from bisect import bisect_left
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
 
-from backups.engines.sqlite_connection import Connection, page_of, value
+from backups.engines.sqlite_connection import (
+    Connection,
+    page_of,
+    sqlite_errors_translated,
+    value,
+)
 from backups.engines.sqlite_header import lock_page
 from backups.errors import DatabaseDamaged, DatabaseUnreachable
 
 STRETCH = 1 << 22
-# Newer pages than these are too many to keep in memory.
+# Newer pages than these are too many to keep in memory: they are asked for when it is their turn.
 _NEWER_BYTES = 1 << 24
+# If more than each so manieth page is newer, it takes no longer to ask SQLite for all.
+_ASKING_COSTS = 8
 _DESCRIPTORS = Path("/proc/self/fd")
 # See "The WAL File Format" in https://www.sqlite.org/fileformat2.html
 _WAL_HEADER_SIZE, _FRAME_HEADER_SIZE = 32, 24
@@ -46,24 +53,33 @@ class FilePages:
         page_size: int,
         count: int,
         in_file: int,
-        newer: Mapping[int, bytes],
+        newer: set[int],
     ) -> None:
-        """`in_file`: how many pages the file has; `newer`: the pages, by number, that are not to
-        be taken from it, among them all others."""
+        """`in_file`: how many pages the file has; `newer`: the numbers of those that are not to be
+        taken from it, among them all others. Raises DatabaseDamaged, and SQLite's own errors."""
         self._connection = connection
         self._descriptor = descriptor
         self._page_size = page_size
         self._size = count * page_size
         self._file_size = min(count, in_file) * page_size
-        self._newer = newer
-        self._numbers = sorted(newer)
+        self._lock_page = lock_page(page_size)
+        self._numbers = sorted(newer | {self._lock_page} if self._lock_page <= count else newer)
+        self._held: dict[int, bytes] | None = None
+        if len(self._numbers) * page_size <= _NEWER_BYTES:
+            self._held = {number: self._newer(number) for number in self._numbers}
+
+    @property
+    def asks_no_more(self) -> bool:
+        """Whether the connection is not needed to read the pages, only its transaction."""
+        return self._held is not None
 
     def chunks(self, size: int) -> Generator[bytes, None, None]:
         """All pages in order, some whole pages at a time: a multiple of `size` bytes, if that is
         one of the page size, but for the last.
 
         The lock page reads as zeros. Raises DatabaseUnreachable, also at the end, when what was
-        read need not be of one moment; DatabaseDamaged when somebody has cut the file off.
+        read need not be of one moment; DatabaseDamaged when somebody has cut the file off; and
+        SQLite's errors, translated.
         """
         unit = self._page_size if size % self._page_size else size
         at_once = max(unit, STRETCH // unit * unit)
@@ -95,8 +111,18 @@ class FilePages:
         patched = bytearray(data)
         for place in places:
             number = self._numbers[place]
-            patched[(number - first) * size : (number - first + 1) * size] = self._newer[number]
+            page = self._newer(number) if self._held is None else self._held[number]
+            patched[(number - first) * size : (number - first + 1) * size] = page
         return bytes(patched)
+
+    def _newer(self, number: int) -> bytes:
+        if number == self._lock_page:
+            return bytes(self._page_size)
+        with sqlite_errors_translated():
+            page = page_of(self._connection, number)
+        if page is None or len(page) != self._page_size:
+            raise DatabaseDamaged("the database ends before its last page")
+        return page
 
 
 def seen_at(path: Path) -> os.stat_result | None:
@@ -133,14 +159,10 @@ def file_pages(
         raise DatabaseUnreachable(f"the database cannot be read: {error.strerror}") from error
     if numbers is None or not numbers.issuperset(range(in_file + 1, count + 1)):
         return None
-    newer = {number: page_of(connection, number) for number in sorted(numbers)}
-    lock = lock_page(page_size)
-    if lock <= count:
-        newer[lock] = bytes(page_size)
-    found = {number: data for number, data in newer.items() if data and len(data) == page_size}
-    if len(found) != len(newer):
-        return None
-    return FilePages(connection, descriptor, page_size, count, in_file, found)
+    try:
+        return FilePages(connection, descriptor, page_size, count, in_file, numbers)
+    except DatabaseDamaged:
+        return None  # SQLite shall say what it makes of it
 
 
 def _descriptor_of(wanted: os.stat_result) -> int | None:
@@ -162,7 +184,7 @@ def _descriptor_of(wanted: os.stat_result) -> int | None:
 
 def _pages_in_wal(path: Path, page_size: int, count: int) -> set[int] | None:
     """The numbers, up to `count`, of all pages that the -wal file has frames of; None if they are
-    too many, or if the one that SQLite has open is not at its place."""
+    too many to be asked for, or if the file that SQLite has open is not at its place."""
     wal = seen_at(path.with_name(path.name + "-wal"))
     descriptor = _descriptor_of(wal) if wal else None
     if descriptor is None:
@@ -176,7 +198,7 @@ def _pages_in_wal(path: Path, page_size: int, count: int) -> set[int] | None:
             (number,) = _PAGE_NUMBER.unpack_from(frames, start)
             if 0 < number <= count:
                 numbers.add(number)
-        if len(numbers) * page_size > _NEWER_BYTES:
+        if len(numbers) * page_size > _NEWER_BYTES and len(numbers) * _ASKING_COSTS > count:
             return None
         at += at_once
     return numbers

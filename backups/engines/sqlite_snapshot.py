@@ -124,7 +124,7 @@ def sqlite_snapshot(
         if streams:
             with closing(look_at(lambda: nullcontext(connection))) as look:
                 # Only a connection that is not used for reading can be looked through meanwhile.
-                yield snapshot_of(chunks, look, beside=file is not None)
+                yield snapshot_of(chunks, look, beside=file is not None and file.asks_no_more)
             return
         with spooled(scratch, chunks(READ_SIZE)) as spool:
             connection.close()  # ends the transaction, however damaged the schema is

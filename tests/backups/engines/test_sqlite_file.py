@@ -79,8 +79,13 @@ def step(chance: random.Random, writer: Client, reader: Client) -> None:
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_what_others_do_meanwhile_does_not_show(tmp_path: Path, seed: int) -> None:
+def test_what_others_do_meanwhile_does_not_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
     chance = random.Random(seed)
+    # Whether pages of the WAL are asked for at once, or when it is their turn.
+    monkeypatch.setattr(sqlite_file, "_NEWER_BYTES", chance.choice([0, 1 << 24]))
+    monkeypatch.setattr(sqlite_file, "_ASKING_COSTS", 0)
     path = made(tmp_path / "a.db", page_size=chance.choice([512, 1024, 4096]))
     with Client(path, lock_wait=0) as writer, Client(path, lock_wait=0) as reader:
         writer.answer(f"PRAGMA wal_autocheckpoint = {chance.choice([0, 3, 20])}")
@@ -117,16 +122,18 @@ def test_pages_that_only_the_wal_has_are_there(tmp_path: Path) -> None:
             assert b"".join(file.chunks(1024)) == by_sqlite(connection)
 
 
-def test_too_much_in_the_wal_is_left_to_sqlite(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("changed", "all_asked"), [(9, False), (400, True)])
+def test_with_much_in_the_wal_pages_are_asked_for_in_their_turn_or_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: int, all_asked: bool
 ) -> None:
-    monkeypatch.setattr(sqlite_file, "_NEWER_BYTES", 1 << 14)
+    monkeypatch.setattr(sqlite_file, "_NEWER_BYTES", 1 << 12)
     path = made(tmp_path / "a.db")
     with Client(path) as client:
         client.rows("PRAGMA wal_autocheckpoint = 0")
-        client.rows("UPDATE t SET x = randomblob(200)")
+        client.rows(f"UPDATE t SET x = zeroblob(length(x)) WHERE id <= {changed}")
         with reading(path) as (_, file):
-            assert file is None
+            assert (file is None) == all_asked
+            assert file is None or not file.asks_no_more
         with SqliteEngine(path).snapshot() as snapshot:
             content = b"".join(snapshot.blocks(4096))
             assert snapshot.facts["tables"] == {"t": 400}
