@@ -69,9 +69,7 @@ class StoredContent:
         """
         first = start // self.block_size
         at = first * self.block_size
-        for block, _ in self._checked((), first):
-            if at >= end:
-                return
+        for block, _ in self._checked((), first, -(-end // self.block_size)):
             yield bytes(block[max(0, start - at) : end - at])
             at += len(block)
 
