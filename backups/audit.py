@@ -38,11 +38,11 @@ def audit(
     """Read, hash and open every object of a version, and let the engine examine its content.
 
     Returns the content's SHA-256 in hex, for those who download it; empty if the engine has not
-    read all of it.
-    `engine` is of the version's kind; its database isn't touched. Raises VersionDamaged when
-    something is missing, is not what was written, can't be opened, or makes no sound database.
-    Other StorageErrors and SourceErrors mean that it could not be found out, and what `progress`
-    raises is passed on. Changes nothing. Holds no more of a pack in memory than a restore does.
+    read all of it. `engine` is of the version's kind; its database isn't touched. Raises
+    VersionDamaged when something is missing, is not what was written, can't be opened, or makes no
+    sound database. Other StorageErrors and SourceErrors mean that it could not be found out, and
+    what `progress` raises is passed on. Changes nothing. Holds no more of a pack in memory than a
+    restore does.
     """
     with _damage_told():
         manifest = _manifest(project_store, manifest_key)

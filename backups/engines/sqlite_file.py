@@ -35,7 +35,7 @@ from backups.errors import DatabaseDamaged, DatabaseUnreachable
 STRETCH = 1 << 22
 # Newer pages than these are too many to keep in memory: they are asked for when it is their turn.
 _NEWER_BYTES = 1 << 24
-# If more than each so manieth page is newer, it takes no longer to ask SQLite for all.
+# To ask for a page by its number takes so many times as long as along with all others.
 _ASKING_COSTS = 8
 _DESCRIPTORS = Path("/proc/self/fd")
 # See "The WAL File Format" in https://www.sqlite.org/fileformat2.html
@@ -56,7 +56,8 @@ class FilePages:
         newer: set[int],
     ) -> None:
         """`in_file`: how many pages the file has; `newer`: the numbers of those that are not to be
-        taken from it, among them all others. Raises DatabaseDamaged, and SQLite's own errors."""
+        taken from it, among them all others. Raises SourceError, DatabaseDamaged for a page that
+        is not there."""
         self._connection = connection
         self._descriptor = descriptor
         self._page_size = page_size
@@ -140,8 +141,7 @@ def file_pages(
     asked of SQLite.
 
     The connection must have read, and have written nothing. `seen` is what `seen_at` said before
-    it was opened. `immutable`: it looks at no -wal. Raises DatabaseUnreachable, and SQLite's own
-    errors.
+    it was opened. `immutable`: it looks at no -wal. Raises SourceError, and SQLite's own errors.
     """
     page_size: int = value(connection, "PRAGMA page_size")
     count: int = value(connection, "PRAGMA page_count")

@@ -12,6 +12,18 @@ from jobs.follower import JobNews
 from jobs.models import Job
 from jobs.waiting import Asked, Unsuccessful, conclude, deadline_after
 from projects.management.base import ServiceCommand
+from projects.models import Project
+
+
+def asked(
+    project: Project, version: int, job: Job, begun: str, ended: str, **more: Any
+) -> tuple[Asked, Job]:
+    """A job for a version of a project, as `BackupsCommand.run` wants it.
+
+    `begun` and `ended` are told to people; `more` stands with what the API answers as well.
+    """
+    result = {"project": str(project.gid), "version": version, **more, "job.token": str(job.token)}
+    return Asked(result, begun, ended), job
 
 
 class BackupsCommand(ServiceCommand):

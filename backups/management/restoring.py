@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from backups.management.base import BackupsCommand
+from backups.management.base import BackupsCommand, asked
 from backups.models import Backup
 from backups.remote.command import add_waiting_arguments
 from backups.services import restore_backup
@@ -41,15 +41,15 @@ class RestoringCommand(BackupsCommand):
             asked_for, job = restore_backup(
                 project=project, requested_by=None, version=backup.version, safety=options["safety"]
             )
-            result = {
-                "project": str(project.gid),
-                "version": asked_for.version,
-                "last_restored": asked_for.created_on.timestamp(),
-                "job.token": str(job.token),
-            }
             version = f"version {asked_for.version}"
-            begun = f"the restore of {version} is asked for"
-            return Asked(result, begun, f"{version} is restored"), job
+            return asked(
+                project,
+                asked_for.version,
+                job,
+                f"the restore of {version} is asked for",
+                f"{version} is restored",
+                last_restored=asked_for.created_on.timestamp(),
+            )
 
         self.run(ask, options)
 

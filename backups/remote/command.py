@@ -47,7 +47,7 @@ def add_waiting_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def add_backup_arguments(parser: ArgumentParser) -> None:
+def add_label_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--name", help="the version's name (default: Backup and its number)")
     parser.add_argument(
         "--created-by",
@@ -55,6 +55,10 @@ def add_backup_arguments(parser: ArgumentParser) -> None:
         metavar="TEXT",
         help="who or what makes it (default: the system user's name)",
     )
+
+
+def add_backup_arguments(parser: ArgumentParser) -> None:
+    add_label_arguments(parser)
     parser.add_argument(
         "--keep-damaged",
         action="store_true",

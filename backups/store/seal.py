@@ -117,15 +117,8 @@ class Keyring:
 class ContentHasher:
     """The hash of a whole content, from the digests of its blocks: no byte is hashed twice."""
 
-    def __init__(self, block_key: bytes, content_key: bytes) -> None:
-        self._block_key = block_key
+    def __init__(self, content_key: bytes) -> None:
         self._whole = blake3(key=content_key)
-
-    def update(self, block: bytes | memoryview) -> bytes:
-        """Take the content's next block in, as a whole; returns the block's id."""
-        digest = blake3(block, key=self._block_key).digest()
-        self.add(digest)
-        return digest[:BLOCK_ID_SIZE]
 
     def add(self, *digests: bytes) -> None:
         """Take the content's next blocks in by their digests."""
@@ -162,9 +155,9 @@ class Fingerprints:
 
     def block_digests(self, blocks: bytes | memoryview, block_size: int) -> list[bytes]:
         """The digests of all blocks in a piece of a content, the last perhaps shorter."""
-        view, key = memoryview(blocks), self._block_key
+        view = memoryview(blocks)
         return [
-            blake3(view[start : start + block_size], key=key).digest()
+            self.block_digest(view[start : start + block_size])
             for start in range(0, len(view), block_size)
         ]
 
@@ -187,7 +180,7 @@ class Fingerprints:
 
     def content_hasher(self) -> ContentHasher:
         """A new hash of a whole content, to be fed block by block."""
-        return ContentHasher(self._block_key, self._content_key)
+        return ContentHasher(self._content_key)
 
 
 class Seal:

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from backups.management.base import BackupsCommand
+from backups.management.base import BackupsCommand, asked
 from backups.remote import command as remote
 from backups.services import create_backup
 from backups.views.versions import CreateParameters
@@ -44,13 +44,14 @@ class Command(BackupsCommand):
                 name=options["name"],
                 keep_damaged=options["keep_damaged"],
             )
-            result = {
-                "project": str(project.gid),
-                "version": backup.version,
-                "last_backed_up": backup.created_on.timestamp(),
-                "job.token": str(job.token),
-            }
             version = f"version {backup.version}"
-            return Asked(result, f"{version} is asked for", f"{version} is complete"), job
+            return asked(
+                project,
+                backup.version,
+                job,
+                f"{version} is asked for",
+                f"{version} is complete",
+                last_backed_up=backup.created_on.timestamp(),
+            )
 
         self.run(ask, options)

@@ -2,7 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from backups.cloning import clone_backup
-from backups.management.base import BackupsCommand
+from backups.management.base import BackupsCommand, asked
 from backups.remote.command import add_waiting_arguments
 from jobs.models import Job
 from jobs.waiting import Asked
@@ -39,12 +39,8 @@ class Command(BackupsCommand):
                 version=options["version"],
                 name=options["name"],
             )
-            result = {
-                "project": str(clone.gid),
-                "version": backup.version,
-                "job.token": str(job.token),
-            }
-            begun = f"{clone.gid} {shown(clone.name)} is to hold version {backup.version}"
-            return Asked(result, begun, f"{clone.gid} holds version {backup.version}"), job
+            version = f"version {backup.version}"
+            begun = f"{clone.gid} {shown(clone.name)} is to hold {version}"
+            return asked(clone, backup.version, job, begun, f"{clone.gid} holds {version}")
 
         self.run(ask, options)

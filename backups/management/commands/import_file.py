@@ -8,8 +8,8 @@ from django.core.management.base import CommandError
 from backups import uploads
 from backups.errors import SourceError
 from backups.imports import import_version
-from backups.management.base import BackupsCommand
-from backups.remote.command import add_waiting_arguments, system_user
+from backups.management.base import BackupsCommand, asked
+from backups.remote.command import add_label_arguments, add_waiting_arguments
 from backups.uploads import Upload
 from backups.views.versions import LabelParameters
 from jobs.models import Job
@@ -23,13 +23,7 @@ class Command(BackupsCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("project", help=PROJECT_HELP)
         parser.add_argument("file", type=Path, help="a SQLite database, which may be in use")
-        parser.add_argument("--name", help="the version's name (default: Backup and its number)")
-        parser.add_argument(
-            "--created-by",
-            default=system_user(),
-            metavar="TEXT",
-            help="who or what makes it (default: the system user's name)",
-        )
+        add_label_arguments(parser)
         add_waiting_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,13 +37,9 @@ class Command(BackupsCommand):
                 backup, job = import_version(
                     project=project, requested_by=None, upload=upload, **label
                 )
-            result = {
-                "project": str(project.gid),
-                "version": backup.version,
-                "job.token": str(job.token),
-            }
             version = f"version {backup.version}"
-            return Asked(result, f"{version} is asked for", f"{version} is complete"), job
+            begun, ended = f"{version} is asked for", f"{version} is complete"
+            return asked(project, backup.version, job, begun, ended)
 
         self.run(ask, options)
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from backups.errors import VersionUnknown
-from backups.management.base import BackupsCommand
+from backups.management.base import BackupsCommand, asked
 from backups.models import Backup
 from backups.remote.command import add_waiting_arguments
 from backups.verification import verify_backup
@@ -56,13 +56,8 @@ class Command(BackupsCommand):
     def _verify(self, project: Project, number: int, options: dict[str, Any]) -> None:
         def ask() -> tuple[Asked, Job]:
             backup, job = verify_backup(project=project, requested_by=None, version=number)
-            result = {
-                "project": str(project.gid),
-                "version": backup.version,
-                "job.token": str(job.token),
-            }
             version = f"version {backup.version}"
             begun = f"the verification of {version} is asked for"
-            return Asked(result, begun, f"{version} is whole"), job
+            return asked(project, backup.version, job, begun, f"{version} is whole")
 
         self.run(ask, options, deadline=options["deadline"])

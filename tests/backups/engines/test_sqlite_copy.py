@@ -1,6 +1,8 @@
 """A version's content as a file of our own."""
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -19,12 +21,12 @@ def open_files() -> set[str]:
 
 @pytest.mark.parametrize("make", [checked_copy, content_copy])
 def test_nothing_keeps_a_copy_open_that_others_may_open_as_a_database(
-    tmp_path: Path, make: object
+    tmp_path: Path, make: Callable[..., AbstractContextManager[Path]]
 ) -> None:
     make_database(tmp_path / "a.db", "CREATE TABLE t(x)", "INSERT INTO t VALUES (1)")
     pages = pages_of(tmp_path / "a.db")
     steps = RestoreProgress(ignore, len(pages))
-    with make(PagesContent(pages), tmp_path, steps, prefix="copy-") as path:  # type: ignore[operator]
+    with make(PagesContent(pages), tmp_path, steps, prefix="copy-") as path:
         assert path.read_bytes() == b"".join(pages)
         assert str(path) not in open_files()
     assert not path.exists()
