@@ -20,7 +20,7 @@ from backups.store.seal import Keyring
 
 from .engines.memory_engine import MemoryEngine
 from .engines.sqlite_files import connected, ignore, make_database
-from .test_pipeline import (
+from .small_store import (
     KEY,
     NEW_KEY,
     flips,

@@ -7,7 +7,7 @@ import pytest
 from backups.errors import ManifestUnreadable, ObjectDamaged
 from backups.store.memory import MemoryStore
 
-from .test_pipeline import objects, project_of, random_bytes, version_of
+from .small_store import objects, project_of, random_bytes, version_of
 
 
 class Altering(MemoryStore):
