@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlean
 
+from backups.engines import sqlite_safety
 from backups.engines.blocks import cut
 from backups.engines.interface import Snapshot
 from backups.engines.sqlite import SqliteEngine
-from backups.errors import DatabaseDamaged
+from backups.errors import DatabaseDamaged, DatabaseUnreachable
 
 from .sqlite_files import (
     JOURNAL_MODES,
@@ -207,3 +209,61 @@ def test_only_what_differs_is_read_and_written(tmp_path: Path) -> None:
 def content_pages(content: PagesContent) -> list[bytes]:
     whole = b"".join(content.blocks())
     return [whole[start : start + 4096] for start in range(0, len(whole), 4096)]
+
+
+@pytest.mark.parametrize("mode", JOURNAL_MODES)
+@pytest.mark.parametrize("told", [True, False])
+def test_a_transaction_that_sqlite_ends_meanwhile_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, told: bool
+) -> None:
+    """As it does by itself after some errors of the disk; each write would be a commit then."""
+    path = tmp_path / "a.db"
+    make_database(path, f"PRAGMA journal_mode = {mode}", *FILL)
+    held = path.read_bytes()
+    real = sqlite_safety.database_facts
+    ended: list[bool] = []
+
+    def ending(connection: Any, *, budget: float) -> dict[str, Any]:
+        facts = real(connection, budget=budget)
+        if not ended or not told:
+            ended.append(True)
+            connection.execute("ROLLBACK")
+            if told:
+                raise sqlean.OperationalError("disk I/O error")
+        return facts
+
+    monkeypatch.setattr(sqlite_safety, "database_facts", ending)
+    version = version_of(tmp_path, "CREATE TABLE other(x)", "INSERT INTO other VALUES (1)")
+    if told:  # it is begun anew, without what may fail
+        restore(path, PagesContent(version), Kept())
+        assert comparable(pages_of(path)) == comparable(version)
+    else:
+        with pytest.raises(DatabaseUnreachable):
+            restore(path, PagesContent(version), ignore)  # reads nothing, so it notices nothing
+        assert path.read_bytes() == held
+    assert ended
+
+
+def test_a_count_that_ends_the_transaction_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    make_database(path, *FILL)
+
+    class Failing:
+        """A connection whose disk fails at the first count."""
+
+        def __init__(self, connection: Any) -> None:
+            self._connection = connection
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._connection, name)
+
+        def execute(self, query: str, *values: Any) -> Any:
+            if query.startswith("SELECT count"):
+                self._connection.execute("ROLLBACK")
+                raise sqlean.OperationalError("disk I/O error")
+            return self._connection.execute(query, *values)
+
+    with connected(path) as connection:
+        connection.execute("BEGIN")
+        with pytest.raises(sqlean.OperationalError):
+            sqlite_safety.database_facts(Failing(connection), budget=10)
