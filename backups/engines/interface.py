@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from backups.facts import Findings
+
 Bytes = bytes | memoryview
 
 Progress = Callable[[int, int], None]
@@ -158,7 +160,9 @@ class Engine(Protocol):
         Call it while no restore of the database runs. Raises SourceError.
         """
 
-    def examine(self, content: Content, *, facts: Mapping[str, Any], progress: Progress) -> None:
+    def examine(
+        self, content: Content, *, facts: Mapping[str, Any], progress: Progress
+    ) -> Findings:
         """Find out whether `content` is a sound database, of which `facts` (those of the snapshot
         that it is from) are true. The database itself is not looked at.
 

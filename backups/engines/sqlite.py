@@ -19,6 +19,7 @@ from backups.engines.sqlite_restore import LayoutDiffers, restore_in_place
 from backups.engines.sqlite_snapshot import sqlite_snapshot
 from backups.engines.sqlite_state import file_state
 from backups.errors import DatabaseUnreachable
+from backups.facts import Findings
 
 
 class SqliteEngine:
@@ -113,9 +114,11 @@ class SqliteEngine:
                 header = header_of(self._path, lock_wait=self._lock_wait)
                 return header is not None and layout.is_reached(*header.layout, header.cookie)
 
-    def examine(self, content: Content, *, facts: Mapping[str, Any], progress: Progress) -> None:
+    def examine(
+        self, content: Content, *, facts: Mapping[str, Any], progress: Progress
+    ) -> Findings:
         """See `Engine.examine`."""
-        examine(content, facts, scratch=self._scratch, progress=progress)
+        return examine(content, facts, scratch=self._scratch, progress=progress)
 
     def remove_leftovers(self, *, grace: float) -> int:
         """See `Engine.remove_leftovers`."""

@@ -10,7 +10,7 @@ from backups.engines.sqlite_connection import Connection
 from backups.engines.sqlite_copy import content_copy, opened_copy
 from backups.engines.sqlite_facts import database_facts
 from backups.errors import DatabaseDamaged
-from backups.facts import passed_for_sound
+from backups.facts import Findings, findings_of, passed_for_sound
 
 # Much longer than a snapshot counts, so that what it has counted is counted here too.
 _FACTS_BUDGET = 10.0
@@ -20,7 +20,7 @@ _COMPARED = ("encoding", "auto_vacuum", "user_version", "application_id", "schem
 
 def examine(
     content: Content, facts: Mapping[str, Any], *, scratch: Path | None, progress: Progress
-) -> None:
+) -> Findings:
     """See `Engine.examine`; by a copy in `scratch`, or in the system's folder."""
     steps = RestoreProgress(progress, content.units)
     with content_copy(content, scratch, steps, prefix="savepoint-verify-") as copy:
@@ -29,6 +29,7 @@ def examine(
                 integrity_check(connection, steps.tick)
                 _check_facts(connection, facts)
     steps.done()
+    return findings_of(facts)
 
 
 def _check_facts(connection: Connection, facts: Mapping[str, Any]) -> None:
