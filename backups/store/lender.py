@@ -1,8 +1,8 @@
 """What an earlier version lends to a new one."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from backups.errors import (
     KeyUnknown,
@@ -13,7 +13,7 @@ from backups.errors import (
 from backups.facts import passed_for_sound
 from backups.store.manifest import Manifest
 from backups.store.outline import Chain, Outline
-from backups.store.packs import pack_key
+from backups.store.packs import Pack, pack_key
 from backups.store.project import ProjectStore
 from backups.store.seal import MARK_SIZE
 from backups.store.segment import Segment
@@ -22,25 +22,33 @@ from backups.store.tables import table_key
 
 logger = logging.getLogger(__name__)
 
-_OF_NO_USE = (ManifestUnreadable, ObjectMissing, ObjectDamaged, KeyUnknown)
+OF_NO_USE = (ManifestUnreadable, ObjectMissing, ObjectDamaged, KeyUnknown)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lent:
-    """A segment of the parent. Grains in `lost_frames` are not to be had."""
+    """A segment of a version. Grains in `lost_frames` are not to be had.
+
+    `packs` are the version's, by the numbers that the segment's frames call them. `next_pack` is
+    above all numbers in the layers of `chain`. `is_own`: it is the new version's own, which has no
+    packs yet.
+    """
 
     segment: Segment
     chain: Chain
     shape: Shape
     size: int
-    lost_frames: frozenset[int]
+    packs: Mapping[int, Pack] = field(repr=False)
+    next_pack: int = 0
+    lost_frames: frozenset[int] = frozenset()
+    is_own: bool = False
 
     def length(self, block: int) -> int:
         """Bytes in the block; 0 after the last."""
         return max(0, min(self.shape.block_size, self.size - block * self.shape.block_size))
 
     def has(self, block: int, block_id: bytes, length: int) -> bool:
-        """Whether the parent has this very block here, and all of it is to be had."""
+        """Whether the version has this very block here, and all of it is to be had."""
         return (
             self.segment.block_id(block) == block_id
             and self.length(block) == length
@@ -61,7 +69,7 @@ class Lent:
         )
 
     def differing(self, block: int, marks: bytes, count: int) -> list[int]:
-        """Which of the block's `count` grains with these marks have to be stored."""
+        """Which of the block's `count` grains with these marks have to be had elsewhere."""
         known = self.shape.grains_in(self.length(block))
         if not self.shape.marked or not known:
             return list(range(count))
@@ -88,19 +96,42 @@ class Lent:
         return lost
 
 
-class Parent:
-    """A readable version that a new one can be compared with."""
+class PacksThere:
+    """Which packs are in the store with the length that they should have; looks once at each."""
 
-    def __init__(self, project_store: ProjectStore, manifest: Manifest, outline: Outline) -> None:
-        """Looks at the size of each pack once."""
+    def __init__(self, project_store: ProjectStore) -> None:
+        self._project_store = project_store
+        self._known: dict[str, bool] = {}
+
+    def has(self, pack: Pack) -> bool:
+        """Whether the pack is there. Raises StorageUnwritable."""
+        there = self._known.get(pack.name)
+        if there is None:
+            key = pack_key(self._project_store.gid, pack.name)
+            there = _length_of(self._project_store, key) == pack.length
+            self._known[pack.name] = there
+            if not there:
+                # Can't make the new version wrong: what the pack held is stored again.
+                logger.warning(
+                    "Pack %s is missing or cut off, what it held is stored anew", pack.name
+                )
+        return there
+
+
+class Lender:
+    """A readable version that a new one can take from."""
+
+    def __init__(
+        self,
+        project_store: ProjectStore,
+        manifest: Manifest,
+        outline: Outline,
+        packs_there: PacksThere | None = None,
+    ) -> None:
         self.manifest = manifest
         self.outline = outline
         self._project_store = project_store
-        self._lost_packs = {
-            number
-            for number, pack in outline.packs.items()
-            if not _is_there(project_store, pack.name, pack.length)
-        }
+        self._packs_there = packs_there or PacksThere(project_store)
 
     @property
     def is_sound(self) -> bool:
@@ -110,65 +141,68 @@ class Parent:
     def is_there(self) -> bool:
         """Whether all that it takes to restore the version is in the store, by its length."""
         tables = {layer for chain in self.outline.chains for layer in chain}
-        return not self._lost_packs and all(
+        return all(map(self._packs_there.has, self.outline.packs.values())) and all(
             _length_of(self._project_store, table_key(self._project_store.gid, table.name))
             == table.length
             for table in tables
         )
 
     def lend(self, number: int) -> Lent | None:
-        """A segment; None when the parent has none with this number, or it can't be read."""
+        """A segment; None when the version has none with this number, or it can't be read."""
         outline = self.outline
         if number >= len(outline.chains):
             return None
         try:
             segment = self._project_store.read_segment(outline, number)
-        except _OF_NO_USE as error:
+        except OF_NO_USE as error:
             # Can't make the new version wrong: what the segment tells of is stored again.
-            logger.warning("A part of the parent is of no use, it is stored anew: %s", error.reason)
+            logger.warning("A part of a version is of no use, it is stored anew: %s", error.reason)
             return None
-        lost = frozenset(
-            place for place, frame in enumerate(segment.frames) if frame.pack in self._lost_packs
-        )
         size = outline.segment_size(number)
-        return Lent(segment, outline.chains[number], outline.shape, size, lost)
+        used = {frame.pack for frame in segment.frames} & outline.packs.keys()
+        lost_packs = {pack for pack in used if not self._packs_there.has(outline.packs[pack])}
+        lost = frozenset(
+            place for place, frame in enumerate(segment.frames) if frame.pack in lost_packs
+        )
+        return Lent(
+            segment,
+            outline.chains[number],
+            outline.shape,
+            size,
+            outline.packs,
+            outline.next_pack,
+            lost,
+        )
 
 
-def _is_there(project_store: ProjectStore, name: str, length: int) -> bool:
-    if _length_of(project_store, pack_key(project_store.gid, name)) == length:
-        return True
-    # Can't make the new version wrong: what the pack held is stored again.
-    logger.warning("Pack %s is missing or cut off; what it held is stored anew", name)
-    return False
-
-
-def _length_of(project_store: ProjectStore, key: str) -> int:
-    """The object's bytes; -1 if it is not to be had."""
+def _length_of(project_store: ProjectStore, key: str) -> int | None:
     try:
         return project_store.store.size(key)
     except (ObjectMissing, ObjectDamaged):
-        return -1
+        return None
 
 
-def usable_parent(
-    project_store: ProjectStore, parent_key: str | None, engine: str, shape: Shape | None = None
-) -> Parent | None:
+def usable_lender(
+    project_store: ProjectStore,
+    manifest_key: str,
+    engine: str,
+    shape: Shape | None = None,
+    packs_there: PacksThere | None = None,
+) -> Lender | None:
     """The version with this manifest key, if a new one of this kind can be compared with it.
 
     `shape`: how the new one is divided; None when it is not going to be.
     """
-    if parent_key is None:
-        return None
     try:
-        manifest = project_store.read_manifest(parent_key)
+        manifest = project_store.read_manifest(manifest_key)
         outline = project_store.read_outline(manifest)
-    except _OF_NO_USE as error:
-        # Can't make the new version wrong: it is stored as a whole.
-        logger.warning("The parent version is of no use, all is stored anew: %s", error.reason)
+    except OF_NO_USE as error:
+        # Can't make the new version wrong: what it holds is stored again.
+        logger.warning("An earlier version is of no use, all is stored anew: %s", error.reason)
         return None
     alike = (
         manifest.engine == engine
         and (shape is None or outline.shape == shape)
         and project_store.knows_key(outline.identifier_key)
     )
-    return Parent(project_store, manifest, outline) if alike else None
+    return Lender(project_store, manifest, outline, packs_there) if alike else None
