@@ -122,6 +122,15 @@ class Changes:
         )
         return [self.lents[place] for place in order]
 
+    def unlike_leading(self) -> Iterator[tuple[int, Told]]:
+        """The blocks that the version that leads does not have here."""
+        if self.leading is None:
+            chosen: Iterable[int] = range(self.blocks)
+        else:
+            chosen = [block for block in range(self.blocks) if self._owners[block] != 1]
+        for block in chosen:
+            yield block, self._told.get(block) or self._owned(block)
+
     def layer(self, base: Lent | None, frame_of: FrameOf) -> Layer | None:
         """What is to be told over this base; None if it has all of it."""
         owner = 1 + self.lents.index(base) if base else 0
@@ -141,7 +150,12 @@ class Changes:
     ) -> None:
         length = min(self._shape.block_size, self.size - block * self._shape.block_size)
         count = self._shape.grains_in(length)
-        told = self._told.get(block) or self._owned(block, count)
+        told = self._told.get(block) or self._owned(block)
+        if not told.here and (base is None or told.sources[0][0] is None):
+            for source, frame, slot, many in told.sources:
+                gathered.run(frame_of(source, frame), slot, many)
+            gathered.block(block, told.block_id, told.marks, range(count), count)
+            return
         here = told.here or bytes(count)
         grains = self._grains_to_tell(told, here, block, length, base, owner)
         for start, end in _alike(grains, here):
@@ -155,9 +169,11 @@ class Changes:
                     gathered.run(frame_of(source, frame), slot, many)
         gathered.block(block, told.block_id, told.marks, grains, count)
 
-    def _owned(self, block: int, count: int) -> Told:
+    def _owned(self, block: int) -> Told:
         """A block that a version has, as if no version had it."""
         owner = self._owners[block]
+        length = min(self._shape.block_size, self.size - block * self._shape.block_size)
+        count = self._shape.grains_in(length)
         segment = self.lents[owner - 1].segment
         return Told(
             segment.block_id(block), segment.marks(block, count), bytes([owner]) * count, ()
@@ -171,8 +187,6 @@ class Changes:
             return range(count)
         if told.here and not here.strip(bytes([0, owner])):
             grains = [grain for grain in range(count) if not here[grain]]
-        elif not told.here and all(source[0] is None for source in told.sources):
-            return range(count)
         else:
             differing = set(base.differing(block, told.marks, count))
             stored = bool(told.here)  # all that is nowhere here is new then

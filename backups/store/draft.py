@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from backups.errors import ManifestUnreadable
 from backups.store.changes import Changes, first_to_join
-from backups.store.indexing import tell
 from backups.store.layers import Layer
 from backups.store.lender import Lent
 from backups.store.lenders import Lenders
@@ -58,8 +57,6 @@ class Draft:
         self._project_store = project_store
         self._shape = shape
         self._lenders = lenders
-        self._version = version
-        self._size = size
         self._press = press
         self._differs = False
         self._fingerprints = lenders.fingerprints
@@ -223,9 +220,7 @@ class Draft:
         self._frames.clear()
         self._search.settled(changes, chain)
         if layer or base is not changes.leading:
-            other = changes.leading.segment if changes.leading else None
-            index = self._lenders.index
-            tell(index, self._version, self._size, number, segment, grains, other)
+            self._search.tell(changes, number)
 
     def _frame(self, lent: Lent | None, place: int) -> Frame:
         """The frame at a place in a lent segment, or of the writer's, as this version calls it."""

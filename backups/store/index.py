@@ -48,8 +48,8 @@ def grain_key(mark: int, place: int) -> int:
 
 
 def mark_mask(grains: int) -> int:
-    """Which marks of a content of so many grains are kept: those with none of these bits. About
-    16,000 of them, or all."""
+    """Which marks of a content of so many grains are kept: those with none of these bits. All of
+    them, or some 8,000 to 16,000."""
     return (1 << (grains >> 14).bit_length()) - 1
 
 
@@ -103,8 +103,13 @@ class Index:
             return
         first = version << _PLACE_BITS
         for key, place in entries:
-            if not key & self._thin_mask:
-                self._add(key, first | place)
+            keys, at = self._keys, key >> _KEY_BITS - self._bits
+            if keys[at] or self.thinned or self._count >= self._most:
+                if not key & self._thin_mask:
+                    self._add(key, first | place)
+            else:
+                keys[at], self._values[at] = key, first | place
+                self._count += 1
         self.changed = True
 
     def reserve(self, entries: int) -> None:
@@ -137,6 +142,10 @@ class Index:
         self.thinned = thinned
 
     @property
+    def _most(self) -> int:
+        return (2 << self._bits) // 3
+
+    @property
     def _thin_mask(self) -> int:
         return (1 << self.thinned) - 1
 
@@ -157,7 +166,7 @@ class Index:
             at = (at + 1) & mask
         keys[at], values[at] = key, value
         self._count += 1
-        if 3 * self._count > 2 << self._bits:
+        if self._count > self._most:
             self._make_room()
 
     def _make_room(self) -> None:
@@ -186,10 +195,10 @@ class Index:
 
 def block_entries(ids: bytes, first_place: int, others: bytes = b"") -> Iterator[tuple[int, int]]:
     """Keys and places of the blocks with these ids, joined, that are not the `others`' there."""
-    for at in range(0, len(ids), BLOCK_ID_SIZE):
+    for place, at in enumerate(range(0, len(ids), BLOCK_ID_SIZE), first_place):
         block_id = ids[at : at + BLOCK_ID_SIZE]
         if block_id != others[at : at + BLOCK_ID_SIZE]:
-            yield block_key(block_id), first_place + at // BLOCK_ID_SIZE
+            yield block_key(block_id), place
 
 
 def grain_entries(

@@ -80,10 +80,11 @@ class Lenders:
         """Whether there are versions beside the one that leads."""
         return len(self._keys) > 1
 
-    def blocks_seen(self, block_id: bytes, own: int) -> Iterator[tuple[int, int]]:
+    def blocks_seen(self, block_id: bytes, own: int) -> list[tuple[int, int]]:
         """In which listed versions, and at which places, that block may be; or in the version in
         the making, whose number is `own`."""
-        return self._listed(self.index.find(block_key(block_id)), own)
+        seen = self.index.find(block_key(block_id))
+        return list(self._listed(seen, own)) if seen else seen
 
     def grains_seen(self, mark: int, place: int) -> Iterator[int]:
         """Which listed versions may have the grain with this mark, as a number, at that place."""

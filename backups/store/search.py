@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Sequence
 
 from backups.store.changes import MOST_LENTS, Changes, Source, Told
-from backups.store.index import mark_mask
+from backups.store.index import block_key, grain_key, mark_mask
 from backups.store.lender import OF_NO_USE, Lent
 from backups.store.lenders import Lenders
 from backups.store.outline import Chain
@@ -65,6 +65,23 @@ class Search:
         self._open.remove(changes)
         self._settled.append((chain, changes.size))
 
+    def tell(self, changes: Changes, number: int) -> None:
+        """Tell the index what of the segment with this number the leading version has not there."""
+        shape, mask = self._shape, self._mask
+        first = number * shape.segment_blocks
+        entries = []
+        for block, told in changes.unlike_leading():
+            entries.append((block_key(told.block_id), first + block))
+            if shape.marked:
+                place = (first + block) * shape.grains
+                leads = told.here if changes.leading else b""
+                entries += [
+                    (grain_key(mark, place + grain), place + grain)
+                    for grain, mark in enumerate(array("Q", told.marks))
+                    if not mark & mask and not (leads and leads[grain] == 1)
+                ]
+        self._lenders.index.add_all(self._version, entries)
+
     def find(self, changes: Changes, block_id: bytes, length: int) -> bool:
         """Take the next block in, if it is found."""
         if self._next is not None:
@@ -73,12 +90,12 @@ class Search:
                 self._take(changes, block_id, length, follows, inner)
                 return True
         for other in self._open:
-            if told := other.new.get(block_id):
-                changes.tell(told, length)
+            if block_id in other.new:
+                changes.tell(other.new[block_id], length)
                 self.has_found = True
                 return True
         here = self._number * self._shape.segment_blocks + changes.blocks
-        places = list(self._lenders.blocks_seen(block_id, self._version))
+        places = self._lenders.blocks_seen(block_id, self._version)
         for version, place in sorted(places, key=lambda seen: seen[1] != here):
             number, inner = divmod(place, self._shape.segment_blocks)
             if number == self._number and version != self._version:
@@ -97,20 +114,19 @@ class Search:
         the grains that have to be stored."""
         count = self._shape.grains_in(length)
         rest = list(range(count))
-        if not self._shape.marked:
+        if not self._shape.marked or not (changes.lents or self._lenders.are_many):
             return b"", rest
         here = bytearray(count)
         for place in changes.in_turn():
             rest = _compared(changes, place, marks, here, rest)
         if rest and self._lenders.are_many:
             rest = self._searched(changes, marks, here, rest)
-        owners = set(here)
-        if not rest and len(owners) == 1:
-            lent = changes.lents[owners.pop() - 1]
+        if not rest and len(set(here)) == 1:
+            lent = changes.lents[here[0] - 1]
             if length >= lent.length(changes.blocks):
                 # Two grains with the same mark: all is stored, so that none is taken for another.
                 return b"", list(range(count))
-        return (bytes(here) if any(here) else b""), rest
+        return (bytes(here) if len(rest) < count else b""), rest
 
     def stored(
         self,
@@ -198,6 +214,11 @@ def _compared(
     differing = changes.lents[place].differing(changes.blocks, marks, len(here))
     if len(differing) == len(here):
         return list(rest)
+    if len(rest) == len(here):
+        here[:] = bytes([place + 1]) * len(here)
+        for grain in differing:
+            here[grain] = 0
+        return differing
     missing = set(differing)
     for grain in rest:
         if grain not in missing:

@@ -83,6 +83,7 @@ class Versions:
             self.project_store,
             VersionLabel(self.last, f"Backup {self.last}", "me", 1000.0),
             parent_key=self.listed[parent] if parent else None,
+            lender_keys=list(self.listed.values()) if parent else (),
             progress=ignore,
         )
 
