@@ -65,10 +65,11 @@ def take(
 ) -> Taken:
     """Store what the database holds now as a version.
 
-    For `parent_key` and `lender_keys` see `take_snapshot`. `parent_state` is what `Taken.source_state` of that
-    version was: if the engine tells the same now, the database is not read. Unless `keep_damaged`,
-    a database that is found to be damaged is refused: DatabaseDamaged. Nothing that was stored
-    stays when this raises: SourceError, StorageError, or what `progress` raised.
+    For `parent_key` and `lender_keys` see `take_snapshot`. `parent_state` is what
+    `Taken.source_state` of the parent was: if the engine tells the same now, the database is not
+    read. Unless `keep_damaged`, a database that is found to be damaged is refused: DatabaseDamaged.
+    Nothing that was stored stays when this raises: SourceError, StorageError, or what `progress`
+    raised.
     """
     state = engine.state()
     if parent_key and state and state == parent_state:

@@ -5,10 +5,11 @@ was seen: a version's number and the place in its content. Nothing is taken on t
 entry: it only says which version to look at, and there the block's whole id, or the grain's mark,
 decides. A lost, outdated or wrong index costs bytes, nothing else.
 
-An entry takes 16 bytes, in a table that is at most some two thirds full and no larger than
-2^MOST_BITS entries, 32 MB. When it is full, keys are thinned out: only every second one is kept, by a
-bit of the key, then every fourth, and so on. At a terabyte every sixteenth block is left; blocks
-that follow one another are found by the first of them that is, see `Lenders`.
+An entry takes 16 bytes, in a table that is at most two thirds full and has at most 2^MOST_BITS
+places: 32 MB, and as much again for a moment when it grows or is thinned out. Then only every
+second key is kept, by a bit of the key, later every fourth, and so on. At a terabyte every
+sixteenth block is left; those that follow one another are found by the first that is, see
+`Search`.
 """
 
 from array import array

@@ -72,7 +72,11 @@ class IndexCache:
             return
         for pattern in (f"{self._gid}.*.index", f".{self._gid}.*.part"):
             for path in self._folder.glob(pattern):
-                path.unlink(missing_ok=True)
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    # Sealed, and of no use to anybody: no reason to call the removal failed.
+                    logger.warning("The index of %s stays: %s", self._gid, error.strerror)
 
     def _path(self, identifier_key: bytes, shape: Shape) -> Path | None:
         if self._folder is None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from backups import pipeline, targets
 from backups.errors import DatabaseDamaged
 from backups.models import Backup
-from backups.parents import parent_for_next
+from backups.parents import lending_to_next
 from backups.tasks.columns import columns_of, label_of
 from backups.tasks.failures import reasons_for_users
 from jobs.events import project_changed
@@ -17,14 +17,15 @@ def backup_project(run: Run) -> None:
     """Make the version that was reserved for this job."""
     project = run.job.project
     backup = Backup.objects.get(job=run.job)
-    parent = parent_for_next(project)
     with reasons_for_users(), _advised():
+        lending = lending_to_next(project)
         taken = pipeline.take(
             targets.engine_of(project),
             targets.store_of(project),
             label_of(backup),
-            parent_key=parent.manifest_key if parent else None,
-            parent_state=parent.source_state if parent else "",
+            parent_key=lending.parent_key,
+            lender_keys=lending.lender_keys,
+            parent_state=lending.parent_state,
             keep_damaged=bool(run.arguments.get("keep_damaged")),
             progress=run.progress,
         )

@@ -4,7 +4,7 @@ import logging
 
 from backups import pipeline, targets, uploads
 from backups.models import Backup
-from backups.parents import parent_for_next
+from backups.parents import lending_to_next
 from backups.tasks.columns import columns_of, label_of
 from backups.tasks.failures import reasons_for_users
 from jobs.errors import JobFailed
@@ -34,15 +34,16 @@ def _import(run: Run, file: str) -> None:
     backup = Backup.objects.get(job=run.job)
     if not path.exists():
         raise JobFailed("the uploaded file is not there any more; import it again")
-    parent = parent_for_next(project)
     engine = targets.engine_of_upload(path)
     with reasons_for_users():
         engine.check(lambda: run.progress(run.total, run.remaining))
+        lending = lending_to_next(project)
         taken = pipeline.take(
             engine,
             targets.store_of(project),
             label_of(backup),
-            parent_key=parent.manifest_key if parent else None,
+            parent_key=lending.parent_key,
+            lender_keys=lending.lender_keys,
             progress=run.progress,
         )
     with run.completion(unless_cancelled=True) as events:

@@ -8,7 +8,7 @@ from backups.engines.interface import Progress, Snapshot
 from backups.errors import BackupsError, SafetyNotKept
 from backups.models import Backup
 from backups.numbers import next_version
-from backups.parents import parent_for_next
+from backups.parents import lending_to_next
 from backups.tasks.columns import columns_of, label_of
 from jobs.errors import JobFailed
 from jobs.events import project_changed
@@ -33,14 +33,15 @@ class SafetyVersion:
         Raises SafetyNotKept, JobFailed, LeaseLost or Cancelled, with no version listed.
         """
         project = self._run.job.project
-        parent = parent_for_next(project)
         backup = self._reserved()
         try:
+            lending = lending_to_next(project)
             taken = pipeline.take_snapshot(
                 snapshot,
                 targets.store_of(project),
                 label_of(backup),
-                parent_key=parent.manifest_key if parent else None,
+                parent_key=lending.parent_key,
+                lender_keys=lending.lender_keys,
                 progress=progress,
             )
         except BackupsError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from backups.engines.interface import Engine
 from backups.pipeline import ProjectStore, Taken, VersionLabel, restore, take
@@ -41,6 +42,7 @@ def small_project(
     gid: str = "g",
     keyring: Keyring | None = None,
     unit: int = UNIT,
+    cache: Path | None = None,
 ) -> ProjectStore:
     """Blocks of 4 units, segments of 6 blocks, frames of 8 units; packs of some frames."""
     return ProjectStore(
@@ -51,6 +53,7 @@ def small_project(
         segment_blocks=6,
         frame_size=8 * unit,
         pack_size=38 * unit,
+        cache=cache,
     )
 
 
