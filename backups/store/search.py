@@ -80,6 +80,7 @@ class Search:
                     for grain, mark in enumerate(array("Q", told.marks))
                     if not mark & mask and not (leads and leads[grain] == 1)
                 ]
+        self._lenders.index.reserve(len(entries))
         self._lenders.index.add_all(self._version, entries)
 
     def find(self, changes: Changes, block_id: bytes, length: int) -> bool:
