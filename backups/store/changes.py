@@ -50,6 +50,8 @@ class Changes:
         self._versions: list[int | None] = [None] if leading else []
         self.blocks = 0
         self.size = 0
+        # Whether the last block was found at its place.
+        self.found_here = False
         # All of a block new: for those that are the same.
         self.new: dict[bytes, Told] = {}
         self.frames_needed = 0
@@ -69,7 +71,7 @@ class Changes:
 
     @property
     def follows(self) -> int | None:
-        """The version that had the last block that was found; None for the one that leads."""
+        """The version that had the last block that was found here; None for the one that leads."""
         return self._versions[self._first] if self._versions else None
 
     def found_all(self, block_ids: list[bytes], length: int) -> bool:
@@ -79,6 +81,7 @@ class Changes:
             return False
         if not self.lents[self._first].has_all(self.blocks, block_ids, length):
             return False
+        self.found_here = True
         owner = bytes([self._first + 1])
         self._owners[self.blocks : self.blocks + count] = owner * count
         self.blocks += count
@@ -90,19 +93,17 @@ class Changes:
         for place in self.in_turn():
             if self.lents[place].has(self.blocks, block_id, length):
                 self._first = place
+                self.found_here = True
                 self._owners[self.blocks] = place + 1
                 self.blocks += 1
                 self.size += length
                 return True
         return False
 
-    def is_leading(self) -> bool:
-        """Whether the last block was found in the version that leads."""
-        return self.leading is not None and self._first == 0
-
     def tell(self, told: Told, length: int) -> None:
         """Take the next block in, which was not found so."""
         self._told[self.blocks] = told
+        self.found_here = False
         for lent, frame, _, _ in told.sources:
             if lent is None:
                 self.frames_needed = max(self.frames_needed, frame + 1)

@@ -59,6 +59,7 @@ class Draft:
         self._lenders = lenders
         self._press = press
         self._differs = False
+        self._only_in: tuple[()] | tuple[int | None] = ()
         self._fingerprints = lenders.fingerprints
         self._whole = self._fingerprints.content_hasher()
         first_new = lenders.leading.outline.next_pack if lenders.leading else 0
@@ -99,7 +100,7 @@ class Draft:
             ids = [digest[:BLOCK_ID_SIZE] for digest in found]
             changes = self._changes or self._begin_segment()
             if changes.found_all(ids, len(piece)):
-                self._differs |= not changes.is_leading()
+                self._found_in(changes.follows)
             else:
                 view = memoryview(piece)
                 for number, block_id in enumerate(ids):
@@ -108,7 +109,7 @@ class Draft:
 
     @property
     def differs(self) -> bool:
-        """Whether a block was taken in that is not the leading version's."""
+        """Whether what was taken in so far is not the beginning of one earlier version."""
         return self._differs
 
     def known_facts(self) -> Mapping[str, Any] | None:
@@ -153,11 +154,18 @@ class Draft:
             self._end_segment()
         changes = self._changes or self._begin_segment()
         if changes.found(block_id, len(block)):
-            self._differs |= not changes.is_leading()
+            self._found_in(changes.follows)
             return
-        self._differs = True
         if not self._search.find(changes, block_id, len(block)):
             self._store(changes, block, block_id)
+        if changes.found_here:
+            self._found_in(changes.follows)
+        else:
+            self._differs = True
+
+    def _found_in(self, version: int | None) -> None:
+        self._differs |= self._only_in not in ((), (version,))
+        self._only_in = (version,)
 
     def _store(self, changes: Changes, block: memoryview, block_id: bytes) -> None:
         grain = self._shape.grain
