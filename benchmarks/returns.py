@@ -1,4 +1,4 @@
-"""Contents that come back: to and fro between two, an import of a copy, and one that repeats itself."""
+"""Contents that come back: to and fro between two, an import of a copy, one that repeats itself."""
 
 import os
 import shutil

@@ -1,9 +1,11 @@
 """Deleting what no listed version needs, by mark and sweep; and making little of what is left.
 
 What was listed before the versions were read, is needed by none of them, and was looked at by
-whoever holds the project's job then, is of no use for ever: a new version takes objects from
-listed ones only, and what is put later has another name. So it does no harm when a sweep whose job
-has been given to another worker goes on deleting.
+whoever holds the project's job then, is of no use for ever: a new version takes objects only from
+versions that were listed when its own job, held after this one, began; and what is put later has
+another name. An index may still name versions that are not listed: it is only asked where to look
+in those that are. So it does no harm when a sweep whose job has been given to another worker goes
+on deleting.
 """
 
 import logging

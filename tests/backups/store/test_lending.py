@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from backups.pipeline import Taken
+from backups.store.local import LocalStore
 from backups.store.memory import MemoryStore
+from backups.store.objects import ObjectStore
 from backups.store.project import ProjectStore
 from backups.store.seal import Keyring
+from tests.backups.format_reader import FormatReader
 from tests.backups.versions import KEY, UnitsEngine, Versions, small_project
 
 UNIT = 4096
@@ -29,7 +32,7 @@ def with_new_first_unit(data: bytes, seed: int) -> bytes:
 class Project:
     """Versions, and what each of them held."""
 
-    def __init__(self, cache: Path | None = None, store: MemoryStore | None = None) -> None:
+    def __init__(self, cache: Path | None = None, store: ObjectStore | None = None) -> None:
         self.store = store or MemoryStore()
         self.cache = cache
         self.versions = Versions(small_project(self.store, unit=UNIT, cache=cache))
@@ -304,6 +307,31 @@ def test_lines_that_call_different_packs_by_the_same_numbers_come_together(
     for data in contents:
         project.take(with_new_first_unit(data, 7))
     project.assert_restorable()
+
+
+def test_an_independent_reader_gives_versions_that_took_from_several_others(
+    tmp_path: Path,
+) -> None:
+    """To and fro, shifted, mixed page by page, repeated; two lines with the same pack numbers."""
+    project = Project(tmp_path / "cache", LocalStore(tmp_path / "store"))
+    first, second = some_bytes(100, 1), some_bytes(120, 2)
+    project.take_alone(first)
+    project.take_alone(second)
+    packs = project.packs()
+    project.take(first)
+    project.take(second[BLOCK:] + first[2 * BLOCK :] * 2)
+    project.take(
+        b"".join(
+            (first, second)[number % 2][number * UNIT : (number + 1) * UNIT]
+            for number in range(100)
+        )
+    )
+    project.take(second[: 80 * UNIT])
+    assert project.packs() == packs
+    project.take(with_new_first_unit(second, 3))
+    reader = FormatReader(tmp_path / "store", [KEY], "g")
+    for version, (name,) in reader.manifests().items():
+        assert reader.content(name) == project.contents[version]
 
 
 def test_what_a_lender_has_lost_is_stored_again(tmp_path: Path) -> None:
