@@ -26,12 +26,13 @@ class Told(NamedTuple):
     """A block that no version has at this place.
 
     `here`: for each grain the lent segment, counted from 1, that has it at this place, 0 for none.
-    Empty: none has any. `sources` tell where all the others lie, in their order.
+    Empty: none has any. `others` are the grains that none has; `sources` tell where these lie.
     """
 
     block_id: bytes
     marks: bytes
     here: bytes
+    others: Sequence[int]
     sources: tuple[Source, ...]
 
 
@@ -149,15 +150,19 @@ class Changes:
         owner: int,
         frame_of: FrameOf,
     ) -> None:
-        length = min(self._shape.block_size, self.size - block * self._shape.block_size)
-        count = self._shape.grains_in(length)
         told = self._told.get(block) or self._owned(block)
-        if not told.here and (base is None or told.sources[0][0] is None):
+        if told.others and (
+            not told.here.strip(bytes([0, owner]))
+            if told.here
+            else base is None or told.sources[0][0] is None
+        ):
+            # Mostly: what is to be told is what was stored.
             for source, frame, slot, many in told.sources:
                 gathered.run(frame_of(source, frame), slot, many)
-            gathered.block(block, told.block_id, told.marks, range(count), count)
+            gathered.block(block, told.block_id, told.marks, told.others)
             return
-        here = told.here or bytes(count)
+        length = min(self._shape.block_size, self.size - block * self._shape.block_size)
+        here = told.here or bytes(self._shape.grains_in(length))
         grains = self._grains_to_tell(told, here, block, length, base, owner)
         for start, end in _alike(grains, here):
             if here[start]:
@@ -168,7 +173,7 @@ class Changes:
                 first = here[:start].count(0)
                 for source, frame, slot, many in _cut(told.sources, first, first + end - start):
                     gathered.run(frame_of(source, frame), slot, many)
-        gathered.block(block, told.block_id, told.marks, grains, count)
+        gathered.block(block, told.block_id, told.marks, grains)
 
     def _owned(self, block: int) -> Told:
         """A block that a version has, as if no version had it."""
@@ -177,7 +182,7 @@ class Changes:
         count = self._shape.grains_in(length)
         segment = self.lents[owner - 1].segment
         return Told(
-            segment.block_id(block), segment.marks(block, count), bytes([owner]) * count, ()
+            segment.block_id(block), segment.marks(block, count), bytes([owner]) * count, (), ()
         )
 
     def _grains_to_tell(
@@ -187,7 +192,7 @@ class Changes:
         if base is None:
             return range(count)
         if told.here and not here.strip(bytes([0, owner])):
-            grains = [grain for grain in range(count) if not here[grain]]
+            grains = list(told.others)
         else:
             differing = set(base.differing(block, told.marks, count))
             stored = bool(told.here)  # all that is nowhere here is new then
@@ -222,14 +227,12 @@ class LayerInMaking:
                 return
         self._runs.append((frame, slot, count))
 
-    def block(
-        self, block: int, block_id: bytes, marks: bytes, grains: Sequence[int], count: int
-    ) -> None:
-        """The next block, of so many grains, with all its marks; these of its grains are told."""
+    def block(self, block: int, block_id: bytes, marks: bytes, grains: Sequence[int]) -> None:
+        """The next block, with the marks of all its grains; these of them are told."""
         self.blocks.append(block)
         self._ids += block_id
-        if len(grains) == count:
-            bits = (1 << count) - 1
+        if len(grains) * MARK_SIZE == len(marks) or not marks:
+            bits = (1 << len(grains)) - 1
             self._marks += marks
         else:
             bits = 0

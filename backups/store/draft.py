@@ -1,12 +1,13 @@
 """A version in the making."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
 from backups.errors import ManifestUnreadable
 from backups.store.changes import Changes, first_to_join
+from backups.store.indexing import tell
 from backups.store.layers import Layer
 from backups.store.lender import Lent
 from backups.store.lenders import Lenders
@@ -57,6 +58,8 @@ class Draft:
         self._project_store = project_store
         self._shape = shape
         self._lenders = lenders
+        self._version = version
+        self._size = size
         self._press = press
         self._differs = False
         self._only_in: tuple[()] | tuple[int | None] = ()
@@ -179,7 +182,7 @@ class Draft:
             piece = block[first * grain : end * grain]
             frame, offset = self._writer.add(bytes(piece) if keeps else piece)
             sources.append((None, frame, offset // grain, end - first))
-        self._search.stored(changes, block_id, marks, here, tuple(sources), len(block))
+        self._search.stored(changes, block_id, marks, here, stored, tuple(sources), len(block))
 
     def _begin_to_lend(self, number: int) -> "Future[Lent | None] | None":
         leading = self._lenders.leading
@@ -228,7 +231,10 @@ class Draft:
         self._frames.clear()
         self._search.settled(changes, chain)
         if layer or base is not changes.leading:
-            self._search.tell(changes, number)
+            if changes.leading is None:
+                tell(self._lenders.index, self._version, self._size, number, segment, grains, None)
+            else:
+                self._search.tell(changes, number)
 
     def _frame(self, lent: Lent | None, place: int) -> Frame:
         """The frame at a place in a lent segment, or of the writer's, as this version calls it."""
@@ -250,8 +256,11 @@ class Draft:
         return table
 
 
-def _rows(numbers: list[int]) -> Iterator[tuple[int, int]]:
+def _rows(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Starts and ends of the rows of numbers that follow one another."""
+    if numbers and numbers[-1] - numbers[0] + 1 == len(numbers):
+        yield numbers[0], numbers[-1] + 1
+        return
     start = 0
     for place in range(1, len(numbers) + 1):
         if place == len(numbers) or numbers[place] != numbers[place - 1] + 1:

@@ -50,8 +50,8 @@ def grain_key(mark: int, place: int) -> int:
 
 def mark_mask(grains: int) -> int:
     """Which marks of a content of so many grains are kept: those with none of these bits. All of
-    them, or some 8,000 to 16,000."""
-    return (1 << (grains >> 14).bit_length()) - 1
+    them, or some 4,000 to 8,000."""
+    return (1 << (grains >> 13).bit_length()) - 1
 
 
 class Index:
@@ -84,11 +84,9 @@ class Index:
 
     def find(self, key: int) -> list[tuple[int, int]]:
         """Where that was seen: versions and places, the newest version first."""
-        if key & self._thin_mask:
-            return []
         keys, mask = self._keys, (1 << self._bits) - 1
         at = key >> _KEY_BITS - self._bits
-        found = []
+        found: list[tuple[int, int]] = []
         while there := keys[at]:
             if there == key:
                 value = self._values[at]

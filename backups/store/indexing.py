@@ -15,8 +15,8 @@ from backups.store.walk import Walk
 
 logger = logging.getLogger(__name__)
 
-# What is read for one new version, whatever is unknown: a few seconds of work, for which writers may
-# have to wait when it is the version that a restore keeps.
+# What is read for one new version, whatever is unknown: a few seconds of work, for which writers
+# may have to wait when it is the version that a restore keeps.
 MOST_SEGMENTS = 256
 MOST_VERSIONS = 256
 _SEEN_SIZE = 8

@@ -1,6 +1,7 @@
 """What an earlier version lends to a new one."""
 
 import logging
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,6 @@ from backups.store.manifest import Manifest
 from backups.store.outline import Chain, Outline
 from backups.store.packs import Pack, pack_key
 from backups.store.project import ProjectStore
-from backups.store.seal import MARK_SIZE
 from backups.store.segment import Segment
 from backups.store.shape import Shape
 from backups.store.tables import table_key
@@ -73,15 +73,13 @@ class Lent:
         known = self.shape.grains_in(self.length(block))
         if not self.shape.marked or not known:
             return list(range(count))
-        theirs, lost = self.segment.marks(block, known), self._lost(block)
-        return [
-            grain
-            for grain in range(count)
-            if grain >= known
-            or marks[grain * MARK_SIZE : (grain + 1) * MARK_SIZE]
-            != theirs[grain * MARK_SIZE : (grain + 1) * MARK_SIZE]
-            or grain in lost
-        ]
+        theirs = array("Q", self.segment.marks(block, min(known, count)))
+        pairs = enumerate(zip(array("Q", marks), theirs, strict=False))
+        differing = [grain for grain, (ours, other) in pairs if ours != other]
+        differing += range(known, count)
+        if lost := self._lost(block):
+            return sorted(lost.intersection(range(count)).union(differing))
+        return differing
 
     def _lost(self, block: int) -> set[int]:
         if not self.lost_frames:

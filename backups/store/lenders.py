@@ -83,7 +83,8 @@ class Lenders:
     def blocks_seen(self, block_id: bytes, own: int) -> list[tuple[int, int]]:
         """In which listed versions, and at which places, that block may be; or in the version in
         the making, whose number is `own`."""
-        seen = self.index.find(block_key(block_id))
+        index = self._index or self.index
+        seen = index.find(block_key(block_id))
         return list(self._listed(seen, own)) if seen else seen
 
     def grains_seen(self, mark: int, place: int) -> Iterator[int]:

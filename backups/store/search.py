@@ -74,11 +74,17 @@ class Search:
             entries.append((block_key(told.block_id), first + block))
             if shape.marked:
                 place = (first + block) * shape.grains
-                leads = told.here if changes.leading else b""
+                numbers = array("Q", told.marks)
+                if told.here and changes.leading:
+                    grains: Sequence[int] = told.others
+                    if told.here.strip(b"\0\1"):
+                        grains = [grain for grain, owner in enumerate(told.here) if owner != 1]
+                else:
+                    grains = range(len(numbers))
                 entries += [
-                    (grain_key(mark, place + grain), place + grain)
-                    for grain, mark in enumerate(array("Q", told.marks))
-                    if not mark & mask and not (leads and leads[grain] == 1)
+                    (grain_key(numbers[grain], place + grain), place + grain)
+                    for grain in grains
+                    if not numbers[grain] & mask
                 ]
         self._lenders.index.reserve(len(entries))
         self._lenders.index.add_all(self._version, entries)
@@ -110,14 +116,14 @@ class Search:
                 return True
         return False
 
-    def grains(self, changes: Changes, marks: bytes, length: int) -> tuple[bytes, list[int]]:
+    def grains(self, changes: Changes, marks: bytes, length: int) -> tuple[bytes, Sequence[int]]:
         """Of a block that is nowhere: which lent segment has each grain here, see `Told`; and
         the grains that have to be stored."""
         count = self._shape.grains_in(length)
-        rest = list(range(count))
         if not self._shape.marked or not (changes.lents or self._lenders.are_many):
-            return b"", rest
+            return b"", range(count)
         here = bytearray(count)
+        rest = list(range(count))
         for place in changes.in_turn():
             rest = _compared(changes, place, marks, here, rest)
         if rest and self._lenders.are_many:
@@ -126,7 +132,7 @@ class Search:
             lent = changes.lents[here[0] - 1]
             if length >= lent.length(changes.blocks):
                 # Two grains with the same mark: all is stored, so that none is taken for another.
-                return b"", list(range(count))
+                return b"", range(count)
         return (bytes(here) if len(rest) < count else b""), rest
 
     def stored(
@@ -135,11 +141,12 @@ class Search:
         block_id: bytes,
         marks: bytes,
         here: bytes,
+        stored: Sequence[int],
         sources: tuple[Source, ...],
         length: int,
     ) -> None:
         """Take the next block in; `sources` tell where the grains went that were to be stored."""
-        told = Told(block_id, marks, here, sources)
+        told = Told(block_id, marks, here, stored, sources)
         changes.tell(told, length)
         if not here:
             changes.new[block_id] = told
@@ -171,7 +178,8 @@ class Search:
     def _take(self, changes: Changes, block_id: bytes, length: int, lent: Lent, inner: int) -> None:
         count = self._shape.grains_in(length)
         sources = tuple((lent, *run) for run in lent.segment.runs(inner, 0, count))
-        changes.tell(Told(block_id, lent.segment.marks(inner, count), b"", sources), length)
+        marks = lent.segment.marks(inner, count)
+        changes.tell(Told(block_id, marks, b"", range(count), sources), length)
         self._next = (lent, inner + 1)
         self.has_found = True
 

@@ -52,7 +52,7 @@ def test_a_terabyte_of_blocks_takes_no_more_than_its_table() -> None:
     blocks = (1 << 40) >> 16
     # Each time that the table is full every second key stays.
     assert blocks >> 4 < (2 << 21) // 3 < blocks >> 3
-    assert mark_mask(blocks * 16).bit_count() >= 14, "some 16,000 marks"
+    assert mark_mask(blocks * 16).bit_count() >= 14, "some thousand marks"
 
 
 def test_of_one_key_the_newest_are_kept() -> None:

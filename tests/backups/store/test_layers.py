@@ -221,7 +221,7 @@ def random_history(seed: int, count: int) -> tuple[list[Layer], list[dict[int, A
                 slot += 1
             block_id = chance.randbytes(16)
             state[-1 - block] = block_id
-            changes.block(block, block_id, marks, grains, 4)
+            changes.block(block, block_id, marks, grains)
         if changes.blocks:
             found.append(changes.layer())
             states.append(dict(state))
