@@ -134,6 +134,14 @@ def seen_at(path: Path) -> os.stat_result | None:
         return None
 
 
+def head_of(path: Path, length: int) -> bytes:
+    """The first bytes of the file that a connection to `path` has open; none if that can't be
+    told for sure."""
+    seen = seen_at(path)
+    descriptor = _descriptor_of(seen) if seen else None
+    return _read_up_to(descriptor, length, 0) if descriptor is not None else b""
+
+
 def file_pages(
     connection: Connection, path: Path, seen: os.stat_result | None, *, immutable: bool = False
 ) -> FilePages | None:
