@@ -33,6 +33,7 @@ SqliteError: type[Exception] = sqlean.Error
 _LOCK_POLL = 0.001
 
 # Primary result codes, see https://www.sqlite.org/rescode.html
+GENERAL_ERROR = 1
 BUSY, LOCKED, READ_ONLY, INTERRUPTED, IO_ERROR, CORRUPT = 5, 6, 8, 9, 10, 11
 FULL, CANT_OPEN, NOT_A_DATABASE = 13, 14, 26
 # An extended one: a virtual table's content is not what it should be.

@@ -21,8 +21,8 @@ _OF_PAGES = re.compile(
 _NEVER_USED = re.compile(r"Page \d+(?:: | is )never used")
 _NOT_READ = re.compile(r"unable to get the page\. error code=(\d+)")
 _OF_INDEX_ORDER = re.compile(
-    r"(?:row \d+ missing from index |row \d+ values differ from index |non-unique entry in index"
-    r" |rowid not at end-of-record for row \d+ of index )(.*)",
+    r"(?:row \d+ missing from index |row \d+ values differ from index "
+    r"|rowid not at end-of-record for row \d+ of index )(.*)",
     re.DOTALL,
 )
 _OF_INDEX_SIZE = re.compile(r"wrong # of entries in index (.*)", re.DOTALL)

@@ -17,12 +17,15 @@ from backups.engines.interface import Bytes, Content, Progress, Snapshot
 from backups.engines.sqlite_connection import (
     BUSY,
     CORRUPT,
+    GENERAL_ERROR,
     LOCKED,
+    NOT_A_DATABASE,
     READ_ONLY,
     Connection,
     SqliteError,
     lenient,
     opened,
+    own_words,
     read_schema,
     result_code,
     sqlite_errors_translated,
@@ -33,7 +36,7 @@ from backups.engines.sqlite_mark import CookieMark
 from backups.engines.sqlite_pages import LivePages, live_header
 from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_safety import LiveUnreadable, live_snapshot
-from backups.errors import DatabaseBusy, DatabaseUnreachable, EncodingDiffers
+from backups.errors import DatabaseBusy, DatabaseUnreachable, EncodingDiffers, NotADatabase
 from backups.facts import findings_of
 
 logger = logging.getLogger(__name__)
@@ -122,6 +125,12 @@ def _one_transaction(connection: Connection, page_size: int) -> Iterator[None]:
         read_schema(connection)
         connection.execute("BEGIN EXCLUSIVE")
     except SqliteError as error:
+        if result_code(error) in (NOT_A_DATABASE, GENERAL_ERROR):
+            raise NotADatabase(
+                f"SQLite can't open what stands at the database's address ({own_words(error)}), so"
+                " nothing can be restored over it, and nothing was changed; if it is moved away, a"
+                " restore makes the database anew"
+            ) from error
         if result_code(error) not in (BUSY, LOCKED):
             raise
         raise DatabaseBusy(

@@ -9,6 +9,8 @@ from typing import Any
 from backups.engines.blocks import recut
 from backups.engines.sqlite_check import Checked
 from backups.engines.sqlite_connection import (
+    CORRUPT,
+    GENERAL_ERROR,
     NOT_A_DATABASE,
     SQLITE_VERSION,
     Connection,
@@ -16,15 +18,17 @@ from backups.engines.sqlite_connection import (
     lenient,
     opened,
     result_code,
+    source_error,
     sqlite_errors_translated,
     value,
 )
 from backups.engines.sqlite_facts import examined_facts
-from backups.engines.sqlite_file import file_pages, head_of, seen_at
+from backups.engines.sqlite_file import file_pages, file_without_wal, head_of, seen_at
 from backups.engines.sqlite_header import perhaps_encrypted
 from backups.engines.sqlite_look import Look
 from backups.engines.sqlite_spool import READ_SIZE, spooled
-from backups.errors import DatabaseDamaged, NotADatabase
+from backups.errors import DatabaseDamaged, NotADatabase, SourceError
+from backups.facts import DAMAGE, STRUCTURE_CHECKED
 
 _HEAD = 1 << 16
 PERHAPS_ENCRYPTED = (
@@ -113,6 +117,8 @@ def sqlite_snapshot(
 
     def look_at(looked_at: Callable[[], AbstractContextManager[Connection]]) -> Look:
         def find(tick: Callable[[], None]) -> dict[str, Any]:
+            if unread is not None:
+                return {STRUCTURE_CHECKED: False, DAMAGE: unread.reason}
             with looked_at() as found:
                 return examined_facts(
                     found,
@@ -130,11 +136,17 @@ def sqlite_snapshot(
             # Whatever its schema says, its pages can be read.
             lenient(connection, yes=True)
             connection.execute("BEGIN")
-            _take_read_lock(connection, path)
+            unread = _take_read_lock(connection, path)
             page_size: int = value(connection, "PRAGMA page_size")
-            pages: int = value(connection, "PRAGMA page_count")
-            streams = private or value(connection, "PRAGMA journal_mode") == "wal"
-            file = file_pages(connection, path, seen, immutable=private)
+            if unread is None:
+                pages: int = value(connection, "PRAGMA page_count")
+                streams = private or value(connection, "PRAGMA journal_mode") == "wal"
+                file = file_pages(connection, path, seen, immutable=private)
+            elif keep_damaged:
+                file = file_without_wal(connection, path, seen, page_size)
+                pages, streams = file.count, private
+            else:
+                raise unread
         chunks = file.chunks if file else partial(database_chunks, connection, page_size)
         if streams:
             with closing(look_at(lambda: nullcontext(connection))) as look:
@@ -147,13 +159,21 @@ def sqlite_snapshot(
                 yield snapshot_of(spool.chunks, look, beside=True)
 
 
-def _take_read_lock(connection: Connection, path: Path) -> None:
+def _take_read_lock(connection: Connection, path: Path) -> SourceError | None:
+    """Returns why SQLite can't read the schema, not even with its faults passed over: then it can't
+    be asked for pages."""
     try:
         connection.execute("SELECT 1 FROM sqlite_dbpage WHERE pgno = 1").fetchall()
     except SqliteError as error:
-        if result_code(error) == NOT_A_DATABASE and perhaps_encrypted(head_of(path, _HEAD)):
+        code = result_code(error)
+        if code == NOT_A_DATABASE and perhaps_encrypted(head_of(path, _HEAD)):
             raise NotADatabase(PERHAPS_ENCRYPTED) from error
-        raise
+        if code not in (GENERAL_ERROR, CORRUPT):
+            raise
+        # Needs no schema, and takes the lock as well.
+        connection.execute("PRAGMA user_version").fetchall()
+        return source_error(error)
+    return None
 
 
 def database_chunks(

@@ -10,7 +10,7 @@ import pytest
 
 from backups.engines.sqlite import SqliteEngine
 from backups.engines.sqlite_check import Checked, check
-from backups.errors import DatabaseDamaged, NotADatabase
+from backups.errors import DatabaseDamaged, DatabaseUnreachable, NotADatabase
 
 from .sqlite_files import PagesContent, connected, ignore, pages_of
 
@@ -339,3 +339,33 @@ def test_an_encrypted_file_is_called_perhaps_encrypted(tmp_path: Path) -> None:
     assert "perhaps it is encrypted" in refusal(path)
     path.write_bytes(b"plain words " * 10_000)
     assert "encrypted" not in refusal(path)
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_schema_of_a_format_that_nobody_knows_yet_can_be_kept(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        connection.execute("CREATE TABLE t(x)")
+    connection.close()
+    data = bytearray(path.read_bytes())
+    data[44:48] = (9).to_bytes(4, "big")
+    path.write_bytes(data)
+    engine = SqliteEngine(path, scratch=tmp_path)
+    with pytest.raises(DatabaseUnreachable, match="unsupported file format"), engine.snapshot():
+        pass
+    with engine.snapshot(keep_damaged=True) as snapshot:
+        assert b"".join(snapshot.blocks(PAGE)) == bytes(data)
+        assert "unsupported file format" in snapshot.facts["damage"]
+
+
+def test_a_unique_index_with_doubles_is_about_values(tmp_path: Path) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE t(x)")
+        connection.execute("CREATE INDEX by_x ON t(x)")
+        connection.execute("INSERT INTO t VALUES (1), (1)")
+        schema_changed(connection, "by_x", "CREATE UNIQUE INDEX by_x ON t(x)")
+
+    facts = looked_at(made(tmp_path / "a.db", make)).facts()
+    assert facts["values"] == ["non-unique entry in index by_x"]
+    assert "damage" not in facts
