@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backups import targets
+from backups.findings import columns_of_facts
 from backups.models import Backup, VersionCounter
 from backups.names import MAX_LENGTH
 from backups.recovery.survey import Found, best_of_each, projects_in, versions_in
@@ -128,7 +129,7 @@ def _row(found: Found, parent: Found | None, job: Job) -> Backup:
         unit_size=outline.unit_size,
         size=outline.size,
         stored=found.added,
-        facts=dict(outline.facts),
+        **columns_of_facts(outline.facts),
         unchanged=bool(
             parent
             and parent.outline

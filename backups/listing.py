@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from backups.findings import as_fields
 from backups.models import Backup, VersionCounter
 from projects.models import Project
 
@@ -19,13 +20,16 @@ def versions_of(projects: Iterable[Project]) -> dict[int, dict[str, Any]]:
     return listed
 
 
-def version_details(backup: Backup) -> dict[str, Any]:
-    """All that a client may know of a version. Sizes are bytes, the duration seconds."""
+def version_details(backup: Backup, *, with_facts: bool = False) -> dict[str, Any]:
+    """All that a client may know of a version. Sizes are bytes, the duration seconds.
+
+    `with_facts`: also what its database said of itself, which may be long.
+    """
     job = backup.job
     duration = (
         (job.ended_on - job.started_on).total_seconds() if job.ended_on and job.started_on else None
     )
-    return backup.wire() | {
+    details = backup.wire() | {
         "size": backup.size,
         "stored": backup.stored,
         "duration": duration,
@@ -35,9 +39,10 @@ def version_details(backup: Backup) -> dict[str, Any]:
         "sha256": backup.sha256 or None,
         "checked_on": _timestamp(backup.checked_on),
         "verified_on": _timestamp(backup.verified_on),
-        "damage": backup.damage,
-        "facts": backup.facts,
+        **as_fields(backup.findings),
+        "remarks": backup.remarks,
     }
+    return details | ({"facts": backup.facts} if with_facts else {})
 
 
 def _timestamp(moment: datetime | None) -> float | None:
@@ -46,7 +51,8 @@ def _timestamp(moment: datetime | None) -> float | None:
 
 def latest_backup(project: Project) -> Backup | None:
     """The newest version that can be restored."""
-    return Backup.objects.restorable().filter(project=project).order_by("-version").first()
+    backups = Backup.objects.restorable().filter(project=project).defer("facts")
+    return backups.order_by("-version").first()
 
 
 def last_backed_up(project: Project) -> float | None:

@@ -29,7 +29,7 @@ def backup_project(run: Run) -> None:
             progress=run.progress,
         )
     with run.completion(unless_cancelled=True) as events:
-        Backup.objects.filter(pk=backup.pk).update(**columns_of(taken))
+        Backup.objects.filter(pk=backup.pk).update(**columns_of(backup, taken))
         events.append(project_changed(project.gid))
 
 

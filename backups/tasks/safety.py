@@ -46,7 +46,7 @@ class SafetyVersion:
         except BackupsError as error:
             raise SafetyNotKept(error.reason) from error
         with self._run.confirmed() as events:
-            Backup.objects.filter(pk=backup.pk).update(**columns_of(taken))
+            Backup.objects.filter(pk=backup.pk).update(**columns_of(backup, taken))
             events.append(project_changed(project.gid))
 
     def _reserved(self) -> Backup:

@@ -36,11 +36,12 @@ def verify_backup(run: Run) -> None:
             )
         except VersionDamaged as damaged:
             with run.failure(damaged.reason) as events:
-                row.update(checked_on=began, verified_on=None, damage=damaged.reason)
+                row.update(checked_on=began, verified_on=None, storage_damage=damaged.reason)
                 events.append(project_changed(project.gid))
             return
     with run.completion() as events:
-        row.update(checked_on=began, verified_on=began, damage="")
+        row.update(checked_on=began, verified_on=began, storage_damage="")
+        backup.record_findings(audited.findings)
         if audited.sha256:
             # So that its first download need not be read twice.
             backup.record_sha256(audited.sha256)
