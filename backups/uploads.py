@@ -29,16 +29,20 @@ _BLOCK = 1 << 16
 @dataclass(frozen=True)
 class Upload:
     """A file that came with a call. Whoever received it removes it after the call, if it is still
-    where it was. `sha256` is in hex."""
+    where it was. `sha256` is in hex.
+
+    `is_snapshot`: it is what a database held at one moment, not a file as somebody has kept it.
+    """
 
     path: Path
     size: int
     sha256: str
+    is_snapshot: bool = False
 
-    def starts_with(self, magic: bytes) -> bool:
-        """Whether the file begins so."""
+    def beginning(self, length: int) -> bytes:
+        """The first bytes of the file, at most so many. Raises OSError."""
         with open(self.path, "rb") as file:
-            return file.read(len(magic)) == magic
+            return file.read(length)
 
 
 def receiving_path() -> Path:
@@ -74,7 +78,7 @@ def copied(source: Path) -> Iterator[Upload]:
             copy.flush()
             os.fsync(copy.fileno())
             size = copy.tell()
-        yield Upload(path, size, hasher.hexdigest())
+        yield Upload(path, size, hasher.hexdigest(), is_snapshot=True)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(path)

@@ -6,7 +6,7 @@ from backups import pipeline, targets, uploads
 from backups.models import Backup
 from backups.parents import parent_for_next
 from backups.tasks.columns import columns_of, label_of
-from backups.tasks.failures import reasons_for_users
+from backups.tasks.failures import damage_advised, reasons_for_users
 from jobs.errors import JobFailed
 from jobs.events import project_changed
 from jobs.run import Run
@@ -36,13 +36,16 @@ def _import(run: Run, file: str) -> None:
         raise JobFailed("the uploaded file is not there any more; import it again")
     parent = parent_for_next(project)
     engine = targets.engine_of_upload(path)
-    with reasons_for_users():
-        engine.check(lambda: run.progress(run.total, run.remaining))
+    keep_damaged = bool(run.arguments.get("keep_damaged"))
+    with reasons_for_users(), damage_advised("imported"):
+        if not keep_damaged:
+            engine.check(lambda: run.progress(run.total, run.remaining))
         taken = pipeline.take(
             engine,
             targets.store_of(project),
             label_of(backup),
             parent_key=parent.manifest_key if parent else None,
+            keep_damaged=keep_damaged,
             progress=run.progress,
         )
     with run.completion(unless_cancelled=True) as events:
