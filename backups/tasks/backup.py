@@ -1,9 +1,10 @@
 """The job that makes a version."""
 
 from backups import pipeline, targets
+from backups.findings import as_info
 from backups.models import Backup
 from backups.parents import parent_for_next
-from backups.tasks.columns import columns_of, label_of
+from backups.tasks.columns import columns_of, known_findings, label_of
 from backups.tasks.failures import damage_advised, reasons_for_users
 from jobs.events import project_changed
 from jobs.run import Run
@@ -24,6 +25,7 @@ def backup_project(run: Run) -> None:
             keep_damaged=bool(run.arguments.get("keep_damaged")),
             progress=run.progress,
         )
-    with run.completion(unless_cancelled=True) as events:
-        Backup.objects.filter(pk=backup.pk).update(**columns_of(backup, taken))
+    findings = known_findings(backup, taken)
+    with run.completion(unless_cancelled=True, findings=as_info(findings)) as events:
+        Backup.objects.filter(pk=backup.pk).update(**columns_of(taken, findings))
         events.append(project_changed(project.gid))

@@ -3,9 +3,10 @@
 import logging
 
 from backups import pipeline, targets, uploads
+from backups.findings import as_info
 from backups.models import Backup
 from backups.parents import parent_for_next
-from backups.tasks.columns import columns_of, label_of
+from backups.tasks.columns import columns_of, known_findings, label_of
 from backups.tasks.failures import damage_advised, reasons_for_users
 from jobs.errors import JobFailed
 from jobs.events import project_changed
@@ -48,6 +49,8 @@ def _import(run: Run, file: str) -> None:
             keep_damaged=keep_damaged,
             progress=run.progress,
         )
-    with run.completion(unless_cancelled=True) as events:
-        Backup.objects.filter(pk=backup.pk).update(**columns_of(backup, taken))
+    findings = known_findings(backup, taken)
+    told = as_info(findings) | ({"remarks": backup.remarks} if backup.remarks else {})
+    with run.completion(unless_cancelled=True, findings=told) as events:
+        Backup.objects.filter(pk=backup.pk).update(**columns_of(taken, findings))
         events.append(project_changed(project.gid))

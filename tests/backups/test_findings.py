@@ -18,6 +18,7 @@ from projects.models import Project
 from projects.services import create_project
 from tests.staff import superuser
 
+OLD = [("backups", "0003_sweep"), ("jobs", "0003_checkpoint")]
 MANY = {f"table {number}": number for number in range(32_000)}
 
 
@@ -119,7 +120,7 @@ def test_what_is_found_out_of_a_content_is_told_of_each_version_that_has_it(
 def before_findings(transactional_db: None) -> Iterator[MigrationExecutor]:
     """Savepoint's own database as it was when versions had no findings of their own."""
     executor = MigrationExecutor(connection)
-    executor.migrate([("backups", "0003_sweep")])
+    executor.migrate(OLD)
     yield MigrationExecutor(connection)
     executor = MigrationExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes())
@@ -128,7 +129,7 @@ def before_findings(transactional_db: None) -> Iterator[MigrationExecutor]:
 def test_the_migration_tells_of_old_versions_what_their_facts_say_and_cuts_these(
     before_findings: MigrationExecutor,
 ) -> None:
-    apps = before_findings.loader.project_state([("backups", "0003_sweep")]).apps
+    apps = before_findings.loader.project_state(OLD).apps
     users, projects = apps.get_model("projects", "User"), apps.get_model("projects", "Project")
     jobs, backups = apps.get_model("jobs", "Job"), apps.get_model("backups", "Backup")
     now = timezone.now()
