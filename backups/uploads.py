@@ -59,8 +59,9 @@ def check_room(wanted: int) -> None:
 
 
 @contextmanager
-def copied(source: Path) -> Iterator[Upload]:
-    """What a SQLite database of this machine, which may be in use, holds at one moment.
+def copied(source: Path, *, keep_damaged: bool = False) -> Iterator[Upload]:
+    """What a SQLite database of this machine, which may be in use, holds at one moment; see
+    `Engine.snapshot`.
 
     Removed at the end, unless it was kept. Raises SourceError, or OSError of the scratch folder.
     """
@@ -68,7 +69,7 @@ def copied(source: Path) -> Iterator[Upload]:
     try:
         hasher = hashlib.sha256()
         with (
-            targets.engine_of_file(source).snapshot() as snapshot,
+            targets.engine_of_file(source).snapshot(keep_damaged=keep_damaged) as snapshot,
             open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as copy,
         ):
             check_room(snapshot.size)
