@@ -32,13 +32,15 @@ class OwnerNeeded(Exception):
 class Adoption:
     """What is listed of a project that was not, or would be.
 
-    `project` is None as long as there is none. `damaged` can't be restored and is not listed.
+    `project` is None as long as there is none. `damaged` can't be restored and is not listed;
+    `unreadable` can't be read now, and can be listed another time.
     """
 
     gid: str
     project: Project | None
     versions: tuple[Found, ...]
     damaged: tuple[Found, ...]
+    unreadable: tuple[Found, ...] = ()
 
 
 def gids_in_store() -> list[str]:
@@ -68,7 +70,7 @@ def adopt(gid: str, *, owner: User | None) -> Adoption:
     with transaction.atomic():
         project = plan.project and lock_project(plan.project)
         if project and not plan.versions:
-            _raise_counter(project, plan.damaged)
+            _raise_counter(project, [*plan.damaged, *plan.unreadable])
             return plan
         if project is None:
             if owner is None:
@@ -96,8 +98,9 @@ def _compared(gid: str, project: Project | None, found: Sequence[Found]) -> Adop
     return Adoption(
         gid=gid,
         project=project,
-        versions=tuple(one for one in new if not one.damage),
+        versions=tuple(one for one in new if one.is_whole),
         damaged=tuple(one for one in new if one.damage),
+        unreadable=tuple(one for one in new if one.trouble),
     )
 
 

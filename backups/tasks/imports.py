@@ -33,7 +33,11 @@ def _import(run: Run, file: str) -> None:
     project = run.job.project
     path = uploads.kept_path(file)
     backup = Backup.objects.get(job=run.job)
-    if not path.exists():
+    try:
+        present = path.exists()
+    except OSError as error:
+        raise JobFailed(f"the uploaded file can't be reached: {error.strerror}") from error
+    if not present:
         raise JobFailed("the uploaded file is not there any more; import it again")
     parent = parent_for_next(project)
     engine = targets.engine_of_upload(path)

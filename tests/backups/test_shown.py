@@ -28,6 +28,7 @@ from projects.errors import InvalidParameters
 from projects.models import Project
 from projects.services import create_project
 from tests.api import Api
+from tests.backups.disaster import make_unreadable
 from tests.content import content_of, execute
 from tests.staff import superuser
 
@@ -75,8 +76,8 @@ def restored(project: Project, version: int, **how: Any) -> Job:
 def last_event(job: Job) -> dict[str, Any]:
     found = Event.objects.filter(data_key=str(job.token)).order_by("cursor").last()
     assert found is not None
-    data: dict[str, Any] = found.data
-    return data
+    assert found.data is not None
+    return dict(found.data)
 
 
 @pytest.fixture
@@ -245,6 +246,23 @@ def test_damage_of_the_storage_stands_before_that_of_the_database(
     (told,) = api.call("backups/get", version=damaged.version)["backups"]
     assert (told["damage"], told["verified_on"]) == (reason, None)
     assert Backup.objects.get(pk=damaged.pk).damage == damaged.damage
+
+
+def test_a_disk_that_fails_to_read_is_no_finding_of_a_verification(
+    project: Project, api: Api, settings: Any
+) -> None:
+    backup, _ = backed_up(project)
+    store = Path(settings.STORE_DIR)
+    for table in [*store.glob(f"{project.gid}/tables/**/*")]:
+        if table.is_file():
+            make_unreadable(table)
+    requested = verify_backup(project=project, requested_by=None, version=backup.version)
+    run_job(str(requested.job.token))
+    error = Job.objects.get(pk=requested.job.pk).info["error"]["info"]
+    assert "cannot be read" in error["reason"]
+    assert "damage" not in error["reason"]
+    (told,) = api.call("backups/get", version=backup.version)["backups"]
+    assert (told["damage"], told["checked_on"]) == (None, None)
 
 
 def test_facts_come_only_when_they_are_asked_for(project: Project, api: Api) -> None:
