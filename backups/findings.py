@@ -58,7 +58,7 @@ def columns_of_findings(findings: Findings) -> dict[str, str]:
     return {"damage": shortened(findings.damage), "unchecked": shortened(findings.unchecked)}
 
 
-def as_fields(findings: Findings) -> dict[str, str | None]:
+def as_fields(findings: Findings) -> dict[str, Any]:
     """As the fields `damage` and `unchecked` that clients see: a text or null."""
     return {
         name: shortened(text) or None
