@@ -189,8 +189,7 @@ class GetView(ProjectView):
         next_cursor: int | None = None
         if "version" in parameters or "versions" in parameters:
             asked = [parameters["version"]] if "version" in parameters else parameters["versions"]
-            asked = list(dict.fromkeys(asked))
-            _check_length("versions", len(asked), with_facts)
+            _check_length("versions", len(set(asked)), with_facts)
             backups = services.restorable_versions(self.project, asked, with_facts=with_facts)
         else:
             size = parameters.get("page_size", 100)

@@ -177,16 +177,20 @@ def test_damage_of_the_database_is_told_of_a_version_that_is_listed_anew(
     assert Backup.objects.get(version=4).damage == ""
 
 
-def test_the_number_of_a_damaged_newest_version_is_not_given_again(
-    anna: User, history: History
+@pytest.mark.parametrize("how", ["damaged", "unreadable"])
+def test_the_number_of_a_newest_version_that_can_not_be_listed_is_not_given_again(
+    anna: User, history: History, how: str
 ) -> None:
     adopt("--owner", "anna")
     Backup.objects.filter(version=4).delete()
     VersionCounter.objects.update(next_version=4)
     manifest = history.store / history.versions[3].taken.manifest_key
-    manifest.chmod(0o600)
-    manifest.write_bytes(b"no manifest")
-    assert [one["version"] for one in adopt()["projects"][0]["damaged"]] == [4]
+    if how == "damaged":
+        manifest.chmod(0o600)
+        manifest.write_bytes(b"no manifest")
+    else:
+        make_unreadable(manifest)
+    assert [one["version"] for one in adopt()["projects"][0][how]] == [4]
     assert VersionCounter.objects.get().next_version == 5
 
 
