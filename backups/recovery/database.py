@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backups.engines.interface import Content
-from backups.engines.sqlite_check import integrity_check
+from backups.engines.sqlite_check import check
 from backups.engines.sqlite_connection import opened, sqlite_errors_translated
 from backups.errors import BackupsError, DatabaseDamaged, NotADatabase, SourceError
-from backups.facts import Findings
+from backups.facts import Findings, findings_of
 
 _SIDECARS = ("-wal", "-journal", "-shm")
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
@@ -96,12 +96,11 @@ def _findings(path: Path) -> Findings:
             opened(path, lock_wait=0, immutable=True) as connection,
             sqlite_errors_translated(),
         ):
-            integrity_check(connection, lambda: None)
+            return findings_of(check(connection, lambda: None, thorough=True).facts())
     except (DatabaseDamaged, NotADatabase) as error:
         return Findings(damage=error.reason)
     except SourceError as error:
         return Findings(unchecked=error.reason)
-    return Findings()
 
 
 def _put_in_place(built: str, path: Path, *, replace: bool) -> None:

@@ -3,6 +3,8 @@
 import logging
 
 from backups import pipeline, targets, uploads
+from backups.engines.interface import Engine
+from backups.errors import DatabaseDamaged, NotADatabase
 from backups.findings import as_info
 from backups.models import Backup
 from backups.parents import parent_for_next
@@ -43,8 +45,7 @@ def _import(run: Run, file: str) -> None:
     engine = targets.engine_of_upload(path)
     keep_damaged = bool(run.arguments.get("keep_damaged"))
     with reasons_for_users(), damage_advised("imported"):
-        if not keep_damaged:
-            engine.check(lambda: run.progress(run.total, run.remaining))
+        _look_for_damage(run, engine, keep_damaged=keep_damaged)
         taken = pipeline.take(
             engine,
             targets.store_of(project),
@@ -58,3 +59,13 @@ def _import(run: Run, file: str) -> None:
     with run.completion(unless_cancelled=True, findings=told) as events:
         Backup.objects.filter(pk=backup.pk).update(**columns_of(taken, findings))
         events.append(project_changed(project.gid))
+
+
+def _look_for_damage(run: Run, engine: Engine, *, keep_damaged: bool) -> None:
+    """Look at all of the file, for the snapshot's facts; of one that is kept as it is, as far as
+    that can be."""
+    try:
+        engine.check(lambda: run.progress(run.total, run.remaining))
+    except (DatabaseDamaged, NotADatabase):
+        if not keep_damaged:
+            raise
