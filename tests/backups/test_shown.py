@@ -3,6 +3,8 @@
 import hashlib
 import json
 import random
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -233,6 +235,48 @@ def test_a_verification_of_a_damaged_databases_version_ends_well_and_tells_of_it
     assert verified.verified_on is not None
     assert verified.storage_damage == ""
     assert verified.damage == job.info["damage"]
+
+
+def test_a_verification_that_looks_at_more_than_the_backup_says_so_of_all_with_the_content(
+    project: Project, api: Api, settings: Any
+) -> None:
+    settings.CHECK_SECONDS = 0
+    first, job = backed_up(project)
+    second, _ = backed_up(project)
+    assert job.info["unchecked"] == first.unchecked == second.unchecked != ""
+    assert (
+        "unchecked"
+        not in done(verify_backup(project=project, requested_by=None, version=first.version)).info
+    )
+    told = api.call("backups/get")["backups"]
+    assert [(one["damage"], one["unchecked"]) for one in told] == [(None, None), (None, None)]
+    assert backed_up(project)[0].unchecked == ""
+
+
+COLLATED = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.create_collation("THEIRS", lambda a, b: (a > b) - (a < b))
+connection.execute("CREATE TABLE named(name TEXT COLLATE THEIRS)")
+connection.execute("CREATE INDEX by_name ON named(name)")
+connection.execute("INSERT INTO named VALUES ('a'), ('b')")
+connection.commit()
+"""
+
+
+def test_what_can_not_be_checked_is_told_and_is_no_damage(project: Project, api: Api) -> None:
+    subprocess.run([sys.executable, "-c", COLLATED, str(managed_path(project))], check=True)
+    backup, job = backed_up(project)
+    assert "THEIRS" in job.info["unchecked"]
+    assert "damage" not in job.info
+    verified = done(verify_backup(project=project, requested_by=None, version=backup.version))
+    assert "THEIRS" in verified.info["unchecked"]
+    (told,) = api.call("backups/get")["backups"]
+    assert (told["damage"], told["verified_on"] is None) == (None, False)
+    assert "THEIRS" in told["unchecked"]
+    info = restored(project, backup.version).info
+    assert "damage" not in info
+    assert "THEIRS" in info["unchecked"]
 
 
 def test_damage_of_the_storage_stands_before_that_of_the_database(
