@@ -47,7 +47,7 @@ def lending_to_next(project: Project) -> Lending:
     )
     damaged = (
         Backup.objects.filter(project=project, completed_on__isnull=False, checked_on__isnull=False)
-        .exclude(damage="")
+        .exclude(storage_damage="")
         .values_list("manifest_key", "checked_on")
     )
     if damaged:
