@@ -132,6 +132,27 @@ def test_blocks_are_found_at_other_places_in_other_versions(tmp_path: Path) -> N
     project.assert_restorable()
 
 
+def test_what_is_written_over_at_its_place_is_found_when_it_comes_later(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    first = some_bytes(96, 1)
+    project.take(first)
+    moved = some_bytes(24, 2) + first[24 * UNIT :] + first[: 24 * UNIT]
+    assert project.take(moved).stored < 26 * UNIT
+    project.assert_restorable()
+
+
+def test_what_lies_beyond_the_end_of_a_version_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    """Layers go on to tell of what a content held when it was longer; its packs may be gone."""
+    project = Project(tmp_path)
+    first = some_bytes(47, 1)
+    project.take(first)
+    project.take(first[: 36 * UNIT])
+    del project.listed[1]
+    project.versions.sweep()
+    project.take(first)
+    project.assert_restorable()
+
+
 @pytest.mark.parametrize("copies", [2, 3, 7])
 def test_what_is_repeated_in_a_version_is_stored_once(copies: int) -> None:
     project = Project()
