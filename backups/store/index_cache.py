@@ -28,7 +28,7 @@ _PURPOSE = "index"
 # Entries of the table that are sealed together.
 _PART = 1 << 16
 _KNOWN_SIZE = 8
-_MOST_FILES_BITS = 26
+_LONGEST_BITS = 26
 
 
 class IndexCache:
@@ -59,6 +59,8 @@ class IndexCache:
         part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for left in path.parent.glob(f".{self._gid}.*.part"):
+                left.unlink(missing_ok=True)  # by a killed process
             self._write(part, index)
             os.replace(part, path)
         except OSError as error:
@@ -117,7 +119,7 @@ class IndexCache:
 
             def sealed() -> bytes:
                 length = int.from_bytes(file.read(4), "little")
-                return file.read(length) if length < 1 << _MOST_FILES_BITS else b""
+                return file.read(length) if length < 1 << _LONGEST_BITS else b""
 
             fields = opened_record(FORMAT, sealed(), self._seal, _PURPOSE)
             index = Index(identifier_key, shape)

@@ -81,6 +81,14 @@ def test_it_is_read_as_it_was_kept(tmp_path: Path, count: int) -> None:
     assert [path.suffix for path in tmp_path.iterdir()] == [".index"]
 
 
+def test_what_a_killed_process_left_beside_it_goes_with_the_next_one(tmp_path: Path) -> None:
+    cache = IndexCache(tmp_path, "g", SEAL)
+    (tmp_path / ".g.12345678.index-aaaa.part").write_bytes(b"half of it")
+    (tmp_path / ".h.12345678.index-aaaa.part").write_bytes(b"another project's")
+    cache.save(filled(10)[0])
+    assert [path.name[:2] for path in sorted(tmp_path.iterdir())] == [".h", "g."]
+
+
 def test_a_thinned_index_stays_so_when_it_is_kept(tmp_path: Path) -> None:
     index, made = filled(120_000, most_bits=13)
     cache = IndexCache(tmp_path, "g", SEAL)

@@ -134,10 +134,10 @@ def test_blocks_are_found_at_other_places_in_other_versions(tmp_path: Path) -> N
 
 def test_what_is_written_over_at_its_place_is_found_when_it_comes_later(tmp_path: Path) -> None:
     project = Project(tmp_path)
-    first = some_bytes(96, 1)
+    first = some_bytes(120, 1)
     project.take(first)
-    moved = some_bytes(24, 2) + first[24 * UNIT :] + first[: 24 * UNIT]
-    assert project.take(moved).stored < 26 * UNIT
+    moved = some_bytes(24, 2) + some_bytes(32, 3) + first[56 * UNIT :] + first[: 24 * UNIT]
+    assert project.take(moved).stored < 58 * UNIT
     project.assert_restorable()
 
 
