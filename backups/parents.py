@@ -45,13 +45,16 @@ def lending_to_next(project: Project) -> Lending:
         .order_by("-version")
         .only("version", "manifest_key", "source_state", "completed_on", "verified_on")
     )
-    damaged = (
-        Backup.objects.filter(project=project, completed_on__isnull=False, checked_on__isnull=False)
-        .exclude(storage_damage="")
-        .values_list("manifest_key", "checked_on")
-    )
+    found = Backup.objects.filter(project=project, completed_on__isnull=False)
+    damaged = [
+        (manifest_key, checked_on)
+        for manifest_key, checked_on in found.exclude(storage_damage="").values_list(
+            "manifest_key", "checked_on"
+        )
+        if checked_on is not None
+    ]
     if damaged:
-        rows = list(_beyond_doubt(targets.store_of(project), rows, list(damaged)))
+        rows = list(_beyond_doubt(targets.store_of(project), rows, damaged))
     parent = rows[0] if rows else None
     return Lending(
         parent_key=parent.manifest_key if parent else None,

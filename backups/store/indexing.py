@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 
 from blake3 import blake3
 
+from backups.errors import StorageError
 from backups.store.index import Index, Seen, block_entries, grain_entries, mark_mask
-from backups.store.lender import OF_NO_USE, Lender
+from backups.store.lender import Lender
 from backups.store.manifest import Manifest
 from backups.store.outline import Outline
 from backups.store.project import ProjectStore
@@ -112,7 +113,7 @@ def _unknown(
         index.changed = True
         try:
             manifest = project_store.read_manifest(key)
-        except OF_NO_USE as error:
+        except StorageError as error:
             logger.info("A version is not in the index: %s", error.reason)
             index.seen[version] = Seen(_short(key), _NOTHING, _NOTHING)
             continue
@@ -153,7 +154,7 @@ def _read(walk: Walk, outline: Outline, number: int) -> Segment | None:
         return None
     try:
         return walk.segment(outline, number).segment
-    except OF_NO_USE as error:
+    except StorageError as error:
         logger.info("A part of a version is not in the index: %s", error.reason)
         return None
 

@@ -6,10 +6,12 @@ more, the listed ones next to it are looked at: an entry is made where a content
 it is, and its neighbours mostly have it too.
 """
 
+import logging
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
+from backups.errors import StorageError
 from backups.store.index import Index, block_key, grain_key
 from backups.store.indexing import catch_up, seen_by
 from backups.store.lender import Lender, Lent, PacksThere, usable_lender
@@ -17,6 +19,8 @@ from backups.store.manifest import Manifest
 from backups.store.outline import Outline
 from backups.store.project import ProjectStore
 from backups.store.shape import Shape
+
+logger = logging.getLogger(__name__)
 
 # Segments that are kept: some 1.2 MB each at the usual sizes.
 _KEPT_SEGMENTS = 16
@@ -110,7 +114,12 @@ class Lenders:
             self._segments.move_to_end(place)
             return self._segments[place]
         lender = self._lender(version)
-        lent = lender.lend(number) if lender else None
+        lent = None
+        try:
+            lent = lender.lend(number) if lender else None
+        except StorageError as error:
+            # Only the version that leads may break a new one off: the others are a saving.
+            logger.warning("A part of a version can't be read, it lends nothing: %s", error.reason)
         if lender:
             self.keep(lender, number, lent)
         return lent
@@ -142,29 +151,30 @@ class Lenders:
             number = self._project_store.version_of(preferred)
             newest = [number, *(other for other in newest if other != number)]
         for number in newest:
-            lender = usable_lender(
-                self._project_store,
-                self._keys[number],
-                self._engine,
-                self._shape,
-                self._packs_there,
-            )
+            lender = self._usable(number)
             if lender is not None:
                 self._lenders[number] = lender
                 return lender
         return None
 
-    def _lender(self, version: int) -> Lender | None:
-        if version in self._lenders:
-            self._lenders.move_to_end(version)
-            return self._lenders[version]
-        lender = usable_lender(
+    def _usable(self, version: int) -> Lender | None:
+        return usable_lender(
             self._project_store,
             self._keys[version],
             self._engine,
             self._shape,
             self._packs_there,
         )
+
+    def _lender(self, version: int) -> Lender | None:
+        if version in self._lenders:
+            self._lenders.move_to_end(version)
+            return self._lenders[version]
+        lender = None
+        try:
+            lender = self._usable(version)
+        except StorageError as error:
+            logger.warning("A version can't be read, it lends nothing: %s", error.reason)
         if lender is not None and lender.outline.identifier_key != self.fingerprints.key_id:
             lender = None
         self._lenders[version] = lender

@@ -1,16 +1,20 @@
 """Looks for what a version in the making has to store: perhaps it is in the store already."""
 
+import logging
 from array import array
 from collections.abc import Sequence
 
+from backups.errors import StorageError
 from backups.store.changes import MOST_LENTS, Changes, Source, Told
 from backups.store.index import block_key, grain_key, mark_mask
-from backups.store.lender import OF_NO_USE, Lent
+from backups.store.lender import Lent
 from backups.store.lenders import Lenders
 from backups.store.outline import Chain
 from backups.store.project import ProjectStore
 from backups.store.segment import Segment
 from backups.store.shape import Shape
+
+logger = logging.getLogger(__name__)
 
 # Segments that are read for one of the new version, so that a search never takes long.
 _MOST_READ = 16
@@ -209,7 +213,8 @@ class Search:
         try:
             for table in chain:
                 segment.apply(self._project_store.read_layer(table, self._shape))
-        except OF_NO_USE:
+        except StorageError as error:
+            logger.warning("A part of the version can't be read back yet: %s", error.reason)
             return None
         return Lent(segment, chain, self._shape, size, packs={}, is_own=True)
 

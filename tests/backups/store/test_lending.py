@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backups.errors import StorageUnwritable
 from backups.pipeline import Taken
 from backups.store.local import LocalStore
 from backups.store.memory import MemoryStore
@@ -392,6 +393,41 @@ def test_a_lender_that_cannot_be_read_lends_nothing_and_is_in_nobodys_way(
     project.take(with_new_first_unit(first, 4))
     for version in (2, 3, 4, 5):
         assert project.versions.content(version) == project.contents[version]
+
+
+@pytest.mark.parametrize("kind", ["manifests", "tables", "packs"])
+def test_an_old_version_that_is_out_of_reach_breaks_no_new_one_off(
+    tmp_path: Path, kind: str
+) -> None:
+    class OutOfReach(MemoryStore):
+        closed: frozenset[str] = frozenset()
+
+        def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+            self._enter(key)
+            return super().get(key, offset, length)
+
+        def size(self, key: str) -> int:
+            self._enter(key)
+            return super().size(key)
+
+        def _enter(self, key: str) -> None:
+            if key in self.closed:
+                raise StorageUnwritable("the backup storage cannot be read: Permission denied")
+
+    store = OutOfReach()
+    project = Project(tmp_path, store)
+    first, second = some_bytes(100, 1), some_bytes(100, 2)
+    project.take(first)
+    of_first = frozenset(store.list(f"g/{kind}/"))
+    project.take(second)
+    for path in tmp_path.iterdir():
+        if kind == "tables":
+            path.unlink()  # so that they would be read for the index too
+    store.closed = of_first
+    project.take(first)
+    project.take(with_new_first_unit(second, 3))
+    store.closed = frozenset()
+    project.assert_restorable()
 
 
 def test_the_newest_that_can_be_read_leads_when_the_parent_cannot(tmp_path: Path) -> None:
