@@ -8,6 +8,7 @@ import pytest
 
 from backups.errors import StorageUnwritable
 from backups.pipeline import Taken
+from backups.store import indexing
 from backups.store.local import LocalStore
 from backups.store.memory import MemoryStore
 from backups.store.objects import ObjectStore
@@ -232,6 +233,25 @@ def test_an_index_that_is_of_no_use_costs_nothing_but_time(tmp_path: Path, harm:
     for number in range(3):
         assert project.take(with_new_first_unit(first, 5 + number)).stored < len(first) / 50
         assert project.take(with_new_first_unit(second, 8 + number)).stored < len(second) / 50
+    project.assert_restorable()
+
+
+def test_an_index_is_told_of_many_versions_bit_by_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path)
+    contents = [some_bytes(100, seed) for seed in range(7)]
+    for data in contents:
+        project.take(data)
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    monkeypatch.setattr(indexing, "MOST_VERSIONS", 2)
+    assert project.take(contents[0]).stored > len(contents[0]) / 2, "not all is known at once"
+    del project.listed[8]
+    for seed in range(3):
+        project.take(with_new_first_unit(contents[6], 10 + seed))
+    for data in contents:
+        assert project.take(data).stored < len(data) / 50
     project.assert_restorable()
 
 
