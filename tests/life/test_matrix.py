@@ -1,0 +1,207 @@
+"""Every database of real life through every operation.
+
+What is listed comes back bit for bit. What is healthy is never refused, and never called damaged.
+What is broken is refused with SQLite's words unless the asker insists, and told wherever it is.
+"""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .case import Case, Kind
+from .cases import CASES
+from .pages import content_at, in_wal_mode, same
+from .others import other_like
+from .table import cell_of
+from .world import Life, Outcome
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MODES = ("wal", "delete")
+LOOKS = {"looked at": 60.0, "no time": 0.0}
+ROWS = list(itertools.product(CASES, MODES, LOOKS))
+
+
+def is_usual(number: int, mode: str, look: str) -> bool:
+    """Whether the row is of those that each run goes through: with all the time, both journal
+    modes; with none, one mode of a case and the other of the next."""
+    return look == "looked at" or MODES[number % len(MODES)] == mode
+
+
+def marked(case: Case, mode: str, look: str) -> Any:
+    usual = is_usual(CASES.index(case), mode, look)
+    marks = () if usual else (pytest.mark.torture,)
+    return pytest.param(case, mode, look, marks=marks, id=f"{case}, {mode}, {look}")
+
+
+class Row:
+    """The operations on one case, each with what was expected of it and did not come."""
+
+    def __init__(self, case: Case, mode: str, look: str, content: bytes) -> None:
+        self.case, self.look, self.content = case, look, content
+        self.head = f"{case.name} ({case.kind.name.lower()}), {mode}, {look}"
+        self.cells: dict[str, str] = {}
+        self.faults: list[str] = []
+
+    def cell(self, operation: str, outcome: Outcome | None, *faults: str | None) -> None:
+        """Note what came of an operation, and the faults that are not None."""
+        found = [fault for fault in faults if fault]
+        told = "ok" if outcome is None else str(outcome)
+        self.cells[operation] = f"{told} !!" if found else told
+        self.faults += [f"{operation}: {fault}" for fault in found]
+
+    def comes_back(self, operation: str, outcome: Outcome, found: bytes) -> None:
+        """A version must come back, and as it was."""
+        self.cell(operation, outcome, _not_refused(outcome), differs(found, self.content))
+
+    def made(self, operation: str, outcome: Outcome, *, insists: bool) -> None:
+        """A version of the case was asked for."""
+        self.cell(operation, outcome, *self._of_making(outcome, insists=insists))
+
+    def _of_making(self, outcome: Outcome, *, insists: bool) -> list[str | None]:
+        kind = self.case.kind
+        if kind is Kind.NONE or (kind is Kind.DAMAGED and not insists):
+            if outcome.ok and self.look == "no time" and kind is Kind.DAMAGED:
+                return self._of_telling(outcome)
+            return [
+                "is not refused" if outcome.ok else None,
+                None if self._says_why(outcome.reason) else f"does not say why: {outcome.reason}",
+            ]
+        return [_not_refused(outcome), *self._of_telling(outcome)]
+
+    def _says_why(self, reason: str) -> bool:
+        return any(words in reason for words in self.case.says)
+
+    def _of_telling(self, outcome: Outcome) -> list[str | None]:
+        if not outcome.ok:
+            return []
+        kind, looked = self.case.kind, self.look == "looked at"
+        if kind is Kind.DAMAGED:
+            known = outcome.damage or (not looked and outcome.unchecked)
+            return [None if known else "its damage is not told"]
+        called = f"is called damaged: {outcome.damage}" if outcome.damage else None
+        if not looked:
+            silent = self.content and not outcome.unchecked
+            return [called, "passes for checked" if silent else None]
+        if kind is Kind.HEALTHY and outcome.unchecked:
+            return [called, f"is called unchecked: {outcome.unchecked}"]
+        if kind is Kind.PARTLY and not outcome.unchecked:
+            return [called, "what was not checked is not told"]
+        return [called]
+
+    def verified(self, outcome: Outcome) -> None:
+        """A verification looks at all, however little time there was before."""
+        look, self.look = self.look, "looked at"
+        self.cell("verify", outcome, _not_refused(outcome), *self._of_telling(outcome))
+        self.look = look
+
+    def kept(self, operation: str, outcome: Outcome) -> None:
+        """What a restore has kept of the case before it wrote over it. Little time is spent on
+        looking at it."""
+        damage, unchecked = outcome.damage, outcome.unchecked
+        if self.case.kind is Kind.DAMAGED:
+            fault = None if damage or unchecked else "its damage is not told"
+        else:
+            fault = f"is called damaged: {damage}" if damage else None
+        self.cell(operation, outcome, fault)
+
+
+def _not_refused(outcome: Outcome) -> str | None:
+    return None if outcome.ok else f"is refused: {outcome.reason}"
+
+
+def differs(found: bytes, wanted: bytes) -> str | None:
+    """How a content that came back differs from what was backed up."""
+    ours, theirs = same(found), same(wanted)
+    if ours == theirs:
+        return None
+    pages = [n + 1 for n, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]]
+    return f"{len(found)} bytes came back of {len(wanted)}; pages that differ: {pages[:9]}"
+
+
+@pytest.fixture
+def life(settings: Any) -> Life:
+    settings.CHECK_SECONDS = LOOKS["looked at"]
+    return Life()
+
+
+@pytest.mark.parametrize(("case", "mode", "look"), [marked(*row) for row in ROWS])
+def test_each_operation(
+    life: Life,
+    tmp_path: Path,
+    settings: Any,
+    record_property: Callable[[str, object], None],
+    case: Case,
+    mode: str,
+    look: str,
+) -> None:
+    case.build(tmp_path / "case")
+    row = Row(case, mode, look, in_wal_mode(content_at(tmp_path / "case"), yes=mode == "wal"))
+    settings.CHECK_SECONDS = LOOKS[look]
+    try:
+        _go_through(life, row, other_like(row.content, tmp_path / "other", wal=mode == "wal"))
+    finally:
+        cell_of(record_property, row.head, row.cells)
+    assert not row.faults, "\n".join([case.name, *row.faults])
+
+
+def _go_through(life: Life, row: Row, other: bytes) -> None:
+    life.put(row.content)
+    plain = life.backup()
+    row.made("backup", plain, insists=False)
+    insisting = life.backup(keep_damaged=True)
+    row.made("with keep_damaged", insisting, insists=True)
+    if differs(life.content, row.content):
+        row.faults.append("a backup has changed the database")
+
+    life.put(other)
+    from_other = life.backup()
+    assert from_other.ok, from_other.reason
+    listed = plain if plain.ok else insisting
+    if not listed.ok:
+        _over_what_is_no_version(life, row, other, from_other.version)
+        return
+    version = listed.version
+    row.cell("download", None, differs(downloaded := life.download(version), row.content))
+
+    outcome = life.restore(version, safety=True)
+    row.comes_back("restore", outcome, life.content)
+    if outcome.ok:
+        outcome = life.undo()
+        row.cell("undo", outcome, _not_refused(outcome), differs(life.content, other))
+        row.kept("safety version", life.kept())
+        row.comes_back("undo of the undo", life.undo(), life.content)
+    outcome = life.restore(from_other.version, safety=False)
+    fault = _not_refused(outcome) or differs(life.content, other)
+    row.cell("another over it", outcome, fault)
+    row.comes_back("no safety", life.restore(version, safety=False), life.content)
+    life.path.unlink()
+    row.comes_back("file gone", life.restore(version, safety=True), life.content)
+    row.comes_back("clone", *life.clone(version))
+    row.verified(life.verify(version))
+
+    taken = life.imported(downloaded)
+    row.made("import", taken, insists=False)
+    insisting = life.imported(downloaded, keep_damaged=True)
+    row.made("with keep_damaged ", insisting, insists=True)
+    if insisting.ok:
+        again = life.download(insisting.version)
+        row.cell("its download", None, differs(again, row.content))
+
+
+def _over_what_is_no_version(life: Life, row: Row, other: bytes, version: int) -> None:
+    """What can't be made a version can be put right by one: or it is left as it is."""
+    for safety, name in ((True, "another over it"), (False, "no safety")):
+        life.put(row.content)
+        outcome = life.restore(version, safety=safety)
+        wanted = other if outcome.ok else row.content
+        row.cell(name, outcome, differs(life.content, wanted))
+    life.path.unlink()
+    outcome = life.restore(version, safety=True)
+    row.cell("file gone", outcome, _not_refused(outcome), differs(life.content, other))
+    row.made("import", life.imported(row.content), insists=False)
+    insisting = life.imported(row.content, keep_damaged=True)
+    row.made("with keep_damaged ", insisting, insists=True)
