@@ -5,25 +5,19 @@ from pathlib import Path
 from .case import numbers, run
 from .pages import MAGIC, content_at, in_wal_mode, page_size_of
 
-_ENCODINGS = {2: "UTF-16le", 3: "UTF-16be"}
-
 
 def other_like(content: bytes, path: Path, *, wal: bool) -> bytes:
     """A healthy database with other tables, in pages and an encoding like those of `content`: a
     database that programs have open can't change either. Made at `path`."""
-    encoding, reserved = "UTF-8", 0
+    encoding, reserved = 1, 0
     if content[:16] == MAGIC and len(content) > 100:
-        encoding = _ENCODINGS.get(int.from_bytes(content[56:60], "big"), encoding)
+        encoding = max(1, int.from_bytes(content[56:60], "big"))
         reserved = content[20]
     size = page_size_of(content)
-    run(
-        path,
-        f"PRAGMA page_size = {size}",
-        f"PRAGMA encoding = '{encoding}'",
-        "PRAGMA user_version = 3",
-    )
+    run(path, f"PRAGMA page_size = {size}", "PRAGMA user_version = 3")
     page = bytearray(path.read_bytes())
     page[20] = reserved
+    page[56:60] = encoding.to_bytes(4, "big")
     page[105:107] = ((size - reserved) % 65536).to_bytes(2, "big")
     path.write_bytes(page)
     run(

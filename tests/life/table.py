@@ -3,7 +3,7 @@
 A plugin, as the rows come from other processes when tests run side by side.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pytest
 
@@ -12,9 +12,11 @@ PROPERTY = "life"
 Cells = Mapping[str, str]
 
 
-def cell_of(record_property: object, row: str, cells: Cells) -> None:
-    """Have a row printed: its head, and by column what came out."""
-    record_property(PROPERTY, [row, list(cells.items())])  # type: ignore[operator]
+def row_of(
+    record_property: Callable[[str, object], None], place: int, head: str, cells: Cells
+) -> None:
+    """Have a row printed at this place among the others: its head, and by column what came out."""
+    record_property(PROPERTY, [place, head, list(cells.items())])
 
 
 def lines_of(rows: Mapping[str, Cells]) -> Iterable[str]:
@@ -33,13 +35,12 @@ def lines_of(rows: Mapping[str, Cells]) -> Iterable[str]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the rows of all tests that recorded one."""
-    rows: dict[str, Cells] = {}
+    told: list[tuple[int, str, Sequence[tuple[str, str]]]] = []
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", "") == "call":
-                for name, told in report.user_properties:
-                    if name == PROPERTY:
-                        rows[told[0]] = dict(told[1])
+                told += [row for name, row in report.user_properties if name == PROPERTY]
+    rows = {head: dict(cells) for _, head, cells in sorted(told)}
     if rows:
         terminalreporter.section("databases of real life")
         for line in lines_of(rows):

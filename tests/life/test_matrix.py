@@ -13,9 +13,9 @@ import pytest
 
 from .case import Case, Kind
 from .cases import CASES
-from .pages import content_at, in_wal_mode, same
 from .others import other_like
-from .table import cell_of
+from .pages import content_at, in_wal_mode, page_size_of, same
+from .table import row_of
 from .world import Life, Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,9 +26,9 @@ ROWS = list(itertools.product(CASES, MODES, LOOKS))
 
 
 def is_usual(number: int, mode: str, look: str) -> bool:
-    """Whether the row is of those that each run goes through: with all the time, both journal
-    modes; with none, one mode of a case and the other of the next."""
-    return look == "looked at" or MODES[number % len(MODES)] == mode
+    """Whether the row is of those that each run goes through: of each case one in WAL mode and one
+    in the other, one looked at and one not, changing from case to case."""
+    return (number + MODES.index(mode) + list(LOOKS).index(look)) % 2 == 0
 
 
 def marked(case: Case, mode: str, look: str) -> Any:
@@ -115,6 +115,8 @@ def _not_refused(outcome: Outcome) -> str | None:
 
 def differs(found: bytes, wanted: bytes) -> str | None:
     """How a content that came back differs from what was backed up."""
+    if not wanted and len(found) == page_size_of(found) and not any(found[103:105]):
+        return None  # a database that is open stays one of a page, without a table
     ours, theirs = same(found), same(wanted)
     if ours == theirs:
         return None
@@ -144,7 +146,7 @@ def test_each_operation(
     try:
         _go_through(life, row, other_like(row.content, tmp_path / "other", wal=mode == "wal"))
     finally:
-        cell_of(record_property, row.head, row.cells)
+        row_of(record_property, ROWS.index((case, mode, look)), row.head, row.cells)
     assert not row.faults, "\n".join([case.name, *row.faults])
 
 
@@ -153,7 +155,7 @@ def _go_through(life: Life, row: Row, other: bytes) -> None:
     plain = life.backup()
     row.made("backup", plain, insists=False)
     insisting = life.backup(keep_damaged=True)
-    row.made("with keep_damaged", insisting, insists=True)
+    row.made("insisting", insisting, insists=True)
     if differs(life.content, row.content):
         row.faults.append("a backup has changed the database")
 
@@ -172,36 +174,36 @@ def _go_through(life: Life, row: Row, other: bytes) -> None:
     if outcome.ok:
         outcome = life.undo()
         row.cell("undo", outcome, _not_refused(outcome), differs(life.content, other))
-        row.kept("safety version", life.kept())
-        row.comes_back("undo of the undo", life.undo(), life.content)
+        row.kept("kept", life.kept())
+        row.comes_back("redo", life.undo(), life.content)
     outcome = life.restore(from_other.version, safety=False)
     fault = _not_refused(outcome) or differs(life.content, other)
-    row.cell("another over it", outcome, fault)
+    row.cell("replaced", outcome, fault)
     row.comes_back("no safety", life.restore(version, safety=False), life.content)
     life.path.unlink()
-    row.comes_back("file gone", life.restore(version, safety=True), life.content)
+    row.comes_back("gone", life.restore(version, safety=True), life.content)
     row.comes_back("clone", *life.clone(version))
     row.verified(life.verify(version))
 
     taken = life.imported(downloaded)
     row.made("import", taken, insists=False)
     insisting = life.imported(downloaded, keep_damaged=True)
-    row.made("with keep_damaged ", insisting, insists=True)
+    row.made("insisting ", insisting, insists=True)
     if insisting.ok:
         again = life.download(insisting.version)
-        row.cell("its download", None, differs(again, row.content))
+        row.cell("again", None, differs(again, row.content))
 
 
 def _over_what_is_no_version(life: Life, row: Row, other: bytes, version: int) -> None:
     """What can't be made a version can be put right by one: or it is left as it is."""
-    for safety, name in ((True, "another over it"), (False, "no safety")):
+    for safety, name in ((True, "replaced"), (False, "no safety")):
         life.put(row.content)
         outcome = life.restore(version, safety=safety)
         wanted = other if outcome.ok else row.content
         row.cell(name, outcome, differs(life.content, wanted))
     life.path.unlink()
     outcome = life.restore(version, safety=True)
-    row.cell("file gone", outcome, _not_refused(outcome), differs(life.content, other))
+    row.cell("gone", outcome, _not_refused(outcome), differs(life.content, other))
     row.made("import", life.imported(row.content), insists=False)
     insisting = life.imported(row.content, keep_damaged=True)
-    row.made("with keep_damaged ", insisting, insists=True)
+    row.made("insisting ", insisting, insists=True)

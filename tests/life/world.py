@@ -75,7 +75,7 @@ class Outcome:
         if self.reason:
             return "refused"
         told = [name for name in ("damage", "unchecked") if getattr(self, name)]
-        return " ".join(["ok", *told])
+        return " ".join(told) or "ok"
 
 
 class Life:
