@@ -12,14 +12,18 @@ ifneq ($(strip $(DATA_DIR)),)
 export DATA_DIR
 endif
 
-.PHONY: run test check bench clean
+.PHONY: run test torture check bench clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m config.keys
 	@exec $(BIN)/python manage.py serve --demo --host $(HOST) --port $(PORT)
 
-test: $(VENV)/dev.stamp
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/dev.stamp $(VENV)/life.stamp
+	@$(BIN)/python -m pytest -m "not torture" $(ARGS)
+
+# What takes minutes; the last -m is the one that counts.
+torture: $(VENV)/dev.stamp $(VENV)/life.stamp
+	@$(BIN)/python -m pytest -m torture $(ARGS)
 
 check: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
@@ -49,6 +53,13 @@ $(VENV)/run.stamp: $(BIN)/python requirements.txt
 $(VENV)/dev.stamp: $(BIN)/python requirements.txt requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
+
+# Wheels that are only read: no Python must be able to run them.
+$(VENV)/life.stamp: $(BIN)/python requirements-life.txt
+	rm -rf $(VENV)/life
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--ignore-requires-python --dest $(VENV)/life -r requirements-life.txt
+	@touch $@
 
 $(VENV)/bench.stamp: $(BIN)/python requirements.txt requirements-dev.txt requirements-bench.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt

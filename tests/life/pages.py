@@ -19,7 +19,8 @@ def page_size_of(content: bytes) -> int:
 
 
 def content_at(path: Path) -> bytes:
-    """What is committed: the file, with what its -wal has over it."""
+    """What is committed: the file, with what its -wal has over it, up to the last page that the
+    first one counts."""
     content = bytearray(path.read_bytes())
     wal = path.with_name(path.name + "-wal")
     if wal.exists():
@@ -29,7 +30,14 @@ def content_at(path: Path) -> bytes:
                 content[(number - 1) * length : number * length] = page
             # Longer or shorter than the file was, by the last commit.
             content = content[: size * length].ljust(size * length, b"\0")
-    return bytes(content)
+    return bytes(content[: _counted(content)])
+
+
+def _counted(content: bytes) -> int:
+    """How long the database is by its first page, if that says so, as SQLite goes by it."""
+    told = int.from_bytes(content[28:32], "big") * page_size_of(content)
+    is_kept = content[:16] == MAGIC and content[24:28] == content[92:96]
+    return min(told, len(content)) if is_kept and told else len(content)
 
 
 def _commits(wal: bytes) -> Iterator[tuple[dict[int, bytes], int]]:
