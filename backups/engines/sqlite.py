@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backups.engines.interface import Content, Progress, Snapshot
-from backups.engines.sqlite_check import integrity_check
+from backups.engines.sqlite_check import Checked, check
 from backups.engines.sqlite_connection import database_exists, opened, sqlite_errors_translated
 from backups.engines.sqlite_examine import examine
 from backups.engines.sqlite_leftovers import remove_leftovers
@@ -45,6 +46,7 @@ class SqliteEngine:
         self._scratch = scratch
         self._check_seconds = check_seconds
         self._private = private
+        self._checked: Checked | None = None
 
     def state(self) -> str:
         """See `Engine.state` and `file_state`."""
@@ -59,6 +61,7 @@ class SqliteEngine:
             check_seconds=self._check_seconds,
             keep_damaged=keep_damaged,
             private=self._private,
+            checked=self._checked,
         )
 
     def check(self, tick: Callable[[], None]) -> None:
@@ -67,7 +70,7 @@ class SqliteEngine:
             opened(self._path, lock_wait=self._lock_wait, immutable=self._private) as connection,
             sqlite_errors_translated(),
         ):
-            integrity_check(connection, tick)
+            self._checked = check(connection, tick, thorough=True)
 
     def restore(
         self,
@@ -79,22 +82,19 @@ class SqliteEngine:
     ) -> None:
         """See `Engine.restore`; in place, or as a new file when there is none."""
         if database_exists(self._path):
-
-            def put(way: Callable[..., None]) -> None:
-                way(
-                    self._path,
-                    content,
-                    lock_wait=self._lock_wait,
-                    scratch=self._scratch,
-                    keep=keep,
-                    before_commit=before_commit,
-                    progress=progress,
-                )
-
+            put = partial(
+                restore_in_place,
+                self._path,
+                content,
+                lock_wait=self._lock_wait,
+                keep=keep,
+                before_commit=before_commit,
+                progress=progress,
+            )
             try:
-                put(restore_in_place)
+                put()
             except LayoutDiffers:
-                put(overwrite)
+                overwrite(*put.args, scratch=self._scratch, **put.keywords)
             return
         if not self._path.parent.is_dir():
             raise DatabaseUnreachable("the folder of the project's database does not exist")

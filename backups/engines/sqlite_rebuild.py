@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backups.engines.interface import Content, Progress
-from backups.engines.sqlite_check import RestoreProgress
-from backups.engines.sqlite_copy import checked_copy
+from backups.engines.sqlite_copy import durable_copy
 from backups.engines.sqlite_mark import FileMark
+from backups.engines.sqlite_progress import RestoreProgress
 from backups.errors import DatabaseBusy, DatabaseUnreachable, SourceError
 
 _SIDECARS = ("-wal", "-journal", "-shm")
@@ -21,13 +21,13 @@ def rebuild(
 ) -> None:
     """Make the missing database at `path` (no symbolic link); see `Engine.restore`.
 
-    The file is built and checked under another name and appears at once, with mode 0600.
+    The file is built under another name and appears at once, with mode 0600.
     A -wal, -journal or -shm that the old database left behind would be replayed into the new
     one: such files are kept under a name with ".stale-". Raises SourceError and what `content`
     raises; DatabaseBusy when a database has appeared at `path` meanwhile.
     """
     steps = RestoreProgress(progress, content.units)
-    with checked_copy(content, path.parent, steps, prefix=f".{path.name}.restoring-") as built:
+    with durable_copy(content, path.parent, steps, prefix=f".{path.name}.restoring-") as built:
         steps.done()
         before_commit(str(FileMark.of(built)))
         with _sidecars_aside(path):
