@@ -34,12 +34,18 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Case:
-    """A database by its name. `says`: words, any of which SQLite has for what is wrong with it."""
+    """A database by its name. `says`: words, any of which SQLite has for what is wrong with it.
+
+    `deep`: what can't be checked of it shows only where indexes are compared with their tables,
+    which verifications and imports do. `locked_out`: SQLite opens it only to copy it.
+    """
 
     name: str
     kind: Kind
     build: Build
     says: tuple[str, ...] = ()
+    deep: bool = False
+    locked_out: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -52,14 +58,14 @@ class Shelf:
         self.cases: list[Case] = []
 
     def add(
-        self, kind: Kind, *, says: tuple[str, ...] = (), name: str = ""
+        self, kind: Kind, *, name: str = "", says: tuple[str, ...] = (), **more: bool
     ) -> Callable[[Build], Build]:
         """A builder of a case of this kind; its docstring says what it is."""
 
         def added(build: Build) -> Build:
             assert build.__doc__, f"{build.__name__} does not say what it is"
             called = name or build.__name__.replace("_", " ")
-            self.cases.append(Case(called, kind, build, says))
+            self.cases.append(Case(called, kind, build, says, **more))
             return build
 
         return added

@@ -30,7 +30,7 @@ USUAL = (
     "file that ends early",
     "free list that runs in a circle",
 )
-KEPT = tuple(case for case in CASES if case.kind is not Kind.NONE)
+KEPT = tuple(case for case in CASES if case.kind is not Kind.NONE and not case.locked_out)
 
 
 def marked(case: Case) -> Any:

@@ -57,28 +57,32 @@ class Row:
         """A version must come back, and as it was."""
         self.cell(operation, outcome, _not_refused(outcome), differs(found, self.content))
 
-    def made(self, operation: str, outcome: Outcome, *, insists: bool) -> None:
-        """A version of the case was asked for."""
-        self.cell(operation, outcome, *self._of_making(outcome, insists=insists))
+    def made(
+        self, operation: str, outcome: Outcome, *, insists: bool = False, imports: bool = False
+    ) -> None:
+        """A version of the case was asked for, of the database or of a file."""
+        faults = self._of_making(outcome, insists=insists, of_all=imports)
+        self.cell(operation, outcome, *faults)
 
-    def _of_making(self, outcome: Outcome, *, insists: bool) -> list[str | None]:
+    def _of_making(self, outcome: Outcome, *, insists: bool, of_all: bool) -> list[str | None]:
         kind = self.case.kind
         if kind is Kind.NONE or (kind is Kind.DAMAGED and not insists):
             if outcome.ok and self.look == "no time" and kind is Kind.DAMAGED:
-                return self._of_telling(outcome)
+                return self._of_telling(outcome, of_all=of_all)
             return [
                 "is not refused" if outcome.ok else None,
                 None if self._says_why(outcome.reason) else f"does not say why: {outcome.reason}",
             ]
-        return [_not_refused(outcome), *self._of_telling(outcome)]
+        return [_not_refused(outcome), *self._of_telling(outcome, of_all=of_all)]
 
     def _says_why(self, reason: str) -> bool:
         return any(words in reason for words in self.case.says)
 
-    def _of_telling(self, outcome: Outcome) -> list[str | None]:
+    def _of_telling(self, outcome: Outcome, *, of_all: bool) -> list[str | None]:
+        """`of_all`: of what looks at all, however little time a backup may take for that."""
         if not outcome.ok:
             return []
-        kind, looked = self.case.kind, self.look == "looked at"
+        kind, looked = self.case.kind, of_all or self.look == "looked at"
         if kind is Kind.DAMAGED:
             known = outcome.damage or (not looked and outcome.unchecked)
             return [None if known else "its damage is not told"]
@@ -88,15 +92,25 @@ class Row:
             return [called, "passes for checked" if silent else None]
         if kind is Kind.HEALTHY and outcome.unchecked:
             return [called, f"is called unchecked: {outcome.unchecked}"]
-        if kind is Kind.PARTLY and not outcome.unchecked:
+        if kind is Kind.PARTLY and not outcome.unchecked and (of_all or not self.case.deep):
             return [called, "what was not checked is not told"]
+        if kind is Kind.VALUES and not (outcome.values or outcome.unchecked):
+            return [called, "what is wrong in it is not told"]
         return [called]
 
     def verified(self, outcome: Outcome) -> None:
         """A verification looks at all, however little time there was before."""
-        look, self.look = self.look, "looked at"
-        self.cell("verify", outcome, _not_refused(outcome), *self._of_telling(outcome))
-        self.look = look
+        faults = self._of_telling(outcome, of_all=True)
+        self.cell("verify", outcome, _not_refused(outcome), *faults)
+
+    def moved_away(self, operation: str, life: Life, restore: Callable[[], Outcome]) -> None:
+        """What nobody can lock is not written over; the refusal says what can be done, and that
+        is done."""
+        before = life.content
+        outcome = restore()
+        remedy = None if "moved away" in outcome.reason else f"no remedy: {outcome.reason}"
+        self.cell(operation, outcome, differs(life.content, before), remedy)
+        life.path.unlink()
 
     def kept(self, operation: str, outcome: Outcome) -> None:
         """What a restore has kept of the case before it wrote over it. Little time is spent on
@@ -153,7 +167,7 @@ def test_each_operation(
 def _go_through(life: Life, row: Row, other: bytes) -> None:
     life.put(row.content)
     plain = life.backup()
-    row.made("backup", plain, insists=False)
+    row.made("backup", plain)
     insisting = life.backup(keep_damaged=True)
     row.made("insisting", insisting, insists=True)
     if differs(life.content, row.content):
@@ -171,39 +185,38 @@ def _go_through(life: Life, row: Row, other: bytes) -> None:
 
     outcome = life.restore(version, safety=True)
     row.comes_back("restore", outcome, life.content)
-    if outcome.ok:
+    if row.case.locked_out:
+        row.moved_away("undo", life, life.undo)
+    else:
         outcome = life.undo()
         row.cell("undo", outcome, _not_refused(outcome), differs(life.content, other))
         row.kept("kept", life.kept())
         row.comes_back("redo", life.undo(), life.content)
-    outcome = life.restore(from_other.version, safety=False)
-    fault = _not_refused(outcome) or differs(life.content, other)
-    row.cell("replaced", outcome, fault)
-    row.comes_back("no safety", life.restore(version, safety=False), life.content)
-    life.path.unlink()
+        outcome = life.restore(from_other.version, safety=False)
+        row.cell("replaced", outcome, _not_refused(outcome), differs(life.content, other))
+        row.comes_back("no safety", life.restore(version, safety=False), life.content)
+        life.path.unlink()
     row.comes_back("gone", life.restore(version, safety=True), life.content)
     row.comes_back("clone", *life.clone(version))
     row.verified(life.verify(version))
 
     taken = life.imported(downloaded)
-    row.made("import", taken, insists=False)
+    row.made("import", taken, imports=True)
     insisting = life.imported(downloaded, keep_damaged=True)
-    row.made("insisting ", insisting, insists=True)
+    row.made("insisting ", insisting, insists=True, imports=True)
     if insisting.ok:
         again = life.download(insisting.version)
         row.cell("again", None, differs(again, row.content))
 
 
 def _over_what_is_no_version(life: Life, row: Row, other: bytes, version: int) -> None:
-    """What can't be made a version can be put right by one: or it is left as it is."""
-    for safety, name in ((True, "replaced"), (False, "no safety")):
-        life.put(row.content)
-        outcome = life.restore(version, safety=safety)
-        wanted = other if outcome.ok else row.content
-        row.cell(name, outcome, differs(life.content, wanted))
-    life.path.unlink()
+    """What can't be made a version can be put right by one, at least when it is moved away."""
+    life.put(row.content)
+    row.moved_away("replaced", life, lambda: life.restore(version, safety=True))
+    life.put(row.content)
+    row.moved_away("no safety", life, lambda: life.restore(version, safety=False))
     outcome = life.restore(version, safety=True)
     row.cell("gone", outcome, _not_refused(outcome), differs(life.content, other))
-    row.made("import", life.imported(row.content), insists=False)
+    row.made("import", life.imported(row.content), imports=True)
     insisting = life.imported(row.content, keep_damaged=True)
-    row.made("insisting ", insisting, insists=True)
+    row.made("insisting ", insisting, insists=True, imports=True)

@@ -15,6 +15,7 @@ from typing import Any
 from backups.cloning import clone_backup
 from backups.downloads import download_of
 from backups.errors import JobNotStarted
+from backups.facts import VALUES
 from backups.imports import import_version
 from backups.listing import version_details
 from backups.models import Backup
@@ -58,13 +59,14 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an operation. `reason`: why it was refused, else empty. `damage`, `unchecked`:
-    what is told of the version that was made or looked at."""
+    """What came of an operation. `reason`: why it was refused, else empty. `damage`, `unchecked`,
+    `values`: what is told of the version that was made or looked at."""
 
     reason: str = ""
     version: int = 0
     damage: str = ""
     unchecked: str = ""
+    values: str = ""
     info: dict[str, Any] | None = None
 
     @property
@@ -74,7 +76,7 @@ class Outcome:
     def __str__(self) -> str:
         if self.reason:
             return "refused"
-        told = [name for name in ("damage", "unchecked") if getattr(self, name)]
+        told = [name for name in ("damage", "unchecked", "values") if getattr(self, name)]
         return " ".join(told) or "ok"
 
 
@@ -176,10 +178,11 @@ class Life:
         """A version that is listed."""
         return Backup.objects.restorable().get(project=self.project, version=version)
 
-    def told(self, version: int) -> tuple[str, str]:
-        """What is told of a version: its damage, and what of it was not checked."""
-        details = version_details(self.row(version))
-        return details["damage"] or "", details["unchecked"] or ""
+    def told(self, version: int) -> tuple[str, str, str]:
+        """What is told of a version: its damage, what of it was not checked, and broken values."""
+        row = self.row(version)
+        details = version_details(row)
+        return details["damage"] or "", details["unchecked"] or "", str(row.facts.get(VALUES, ""))
 
     def kept(self) -> Outcome:
         """What is told of the newest version that a restore has kept."""

@@ -284,7 +284,7 @@ def half_of_it_written_over(path: Path) -> None:
             found.write(number, 0, bytes(range(256)) * (PAGE // 256))
 
 
-@damaged(says=("unsupported file format", "file format"))
+@damaged(says=("unsupported file format", "file format"), locked_out=True)
 def file_format_of_the_future(path: Path) -> None:
     """The header says that the schema is of a format that this SQLite does not know: not broken,
     but nothing of it can be looked at."""

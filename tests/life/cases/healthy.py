@@ -287,19 +287,6 @@ def views_and_triggers_on_what_is_gone(path: Path) -> None:
 
 
 @healthy()
-def an_unknown_collation_without_an_index(path: Path) -> None:
-    """A column that is to be sorted by the application's rule; nothing is kept in that order."""
-    with opened(path) as connection:
-        connection.create_collation("app_order", _in_order)
-        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT COLLATE app_order)")
-        connection.execute("INSERT INTO t(a) VALUES ('b'), ('a')")
-
-
-def _in_order(one: str, other: str) -> int:
-    return (one > other) - (one < other)
-
-
-@healthy()
 def lower_in_an_index_by_the_rule_of_sqlite(path: Path) -> None:
     """An index on lower(), which nobody has replaced."""
     run(path, *ROWS, "CREATE INDEX person_lower ON person(lower(name))")

@@ -168,6 +168,15 @@ def vector_index_of_libsql(path: Path) -> None:
 # --- Collations of the application ----------------------------------------------------------------
 
 
+@perhaps()
+def an_unknown_collation_without_an_index(path: Path) -> None:
+    """A column that is to be sorted by the application's rule; nothing is kept in that order."""
+    with opened(path) as connection:
+        connection.create_collation("app_order", _folded)
+        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT COLLATE app_order)")
+        connection.execute("INSERT INTO t(a) VALUES ('b'), ('a')")
+
+
 @partly()
 def collation_in_an_index(path: Path) -> None:
     """An index in the order of a language, by ICU or by the application."""
@@ -191,7 +200,7 @@ def collation_in_a_primary_key(path: Path) -> None:
         connection.executemany("INSERT INTO notes(flds) VALUES (?)", [("x" * 200,)] * 200)
 
 
-@partly()
+@partly(deep=True)
 def nocase_that_knows_all_letters(path: Path) -> None:
     """The application has replaced NOCASE; SQLite's own finds the index in the wrong order."""
     with opened(path) as connection:
@@ -202,7 +211,7 @@ def nocase_that_knows_all_letters(path: Path) -> None:
         connection.executemany("INSERT INTO person(name) VALUES (?)", [(word,) for word in WORDS])
 
 
-@partly()
+@partly(deep=True)
 def rtrim_that_is_replaced(path: Path) -> None:
     """RTRIM is SQLite's own as NOCASE is, and can be replaced as well."""
     with opened(path) as connection:
@@ -229,14 +238,14 @@ def _norm(value: object) -> str:
 FILL = f"{numbers(100)} INSERT INTO t(a) SELECT 'Value ' || i FROM n"
 
 
-@partly()
+@partly(deep=True)
 def function_in_an_index_on_an_expression(path: Path) -> None:
     """Sorted by what the application makes of a column."""
     table = "CREATE TABLE t (id INTEGER PRIMARY KEY, a)"
     _with_function(path, table, FILL, "CREATE INDEX t_norm ON t(app_norm(a))")
 
 
-@partly()
+@partly(deep=True)
 def function_in_the_condition_of_an_index(path: Path) -> None:
     """An index of the rows that the application wants in it."""
     table = "CREATE TABLE t (id INTEGER PRIMARY KEY, a)"
@@ -282,7 +291,7 @@ def function_called_malformed(path: Path) -> None:
         connection.execute("INSERT INTO t(a) VALUES (1)")
 
 
-@partly()
+@partly(deep=True)
 def lower_that_knows_all_letters(path: Path) -> None:
     """As ICU replaces it: SQLite's own lower() makes something else of Ä than the index has."""
     with opened(path) as connection:
