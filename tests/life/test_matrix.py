@@ -92,7 +92,9 @@ class Row:
             return [called, "passes for checked" if silent else None]
         if kind is Kind.HEALTHY and outcome.unchecked:
             return [called, f"is called unchecked: {outcome.unchecked}"]
-        if kind is Kind.PARTLY and not outcome.unchecked and (of_all or not self.case.deep):
+        if self.case.deep and not of_all:
+            return [called]
+        if kind is Kind.PARTLY and not outcome.unchecked:
             return [called, "what was not checked is not told"]
         if kind is Kind.VALUES and not (outcome.values or outcome.unchecked):
             return [called, "what is wrong in it is not told"]

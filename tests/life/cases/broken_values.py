@@ -43,7 +43,7 @@ def number_in_a_column_of_text(path: Path) -> None:
     rewritten(path, "t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)")
 
 
-@values()
+@values(deep=True)
 def foreign_keys_to_nothing(path: Path) -> None:
     """Keys are not enforced unless a connection asks for it; few do."""
     run(
@@ -76,7 +76,7 @@ def json_check_that_raises(path: Path) -> None:
     )
 
 
-@values()
+@values(deep=True)
 def doubles_in_a_unique_index(path: Path) -> None:
     """An index that was made UNIQUE in the schema afterwards."""
     run(

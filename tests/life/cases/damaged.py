@@ -50,7 +50,7 @@ def pages(path: Path) -> Iterator[Pages]:
     path.write_bytes(found.bytes)
 
 
-def _whole(path: Path, *more: str) -> None:
+def whole(path: Path, *more: str) -> None:
     """Some hundred pages: a table of more than one level with an index, and another table."""
     run(
         path,
@@ -67,7 +67,7 @@ def _whole(path: Path, *more: str) -> None:
 @damaged(says=("out of range", "malformed", "Offset"))
 def broken_cell_pointers(path: Path) -> None:
     """A page of a table says that its rows lie outside of it."""
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         found.write(found.of_kind(TABLE_LEAF)[5], 8, b"\xff\xf0" * 4)
 
@@ -75,7 +75,7 @@ def broken_cell_pointers(path: Path) -> None:
 @damaged(says=("btreeInitPage", "malformed"))
 def page_of_zeros(path: Path) -> None:
     """A page of a table that the disk has lost."""
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         found.write(found.of_kind(TABLE_LEAF)[7], 0, bytes(PAGE))
 
@@ -83,7 +83,7 @@ def page_of_zeros(path: Path) -> None:
 @damaged(says=("btreeInitPage", "malformed"))
 def page_of_zeros_in_an_index(path: Path) -> None:
     """The same with an index."""
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         found.write(found.of_kind(INDEX_LEAF)[3], 0, bytes(PAGE))
 
@@ -91,7 +91,7 @@ def page_of_zeros_in_an_index(path: Path) -> None:
 @damaged(says=("malformed", "btreeInitPage", "page"))
 def node_of_another_file(path: Path) -> None:
     """The top of a table was written over by something else."""
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         found.write(found.of_kind(TABLE_NODE)[0], 0, b"something else " * 60)
 
@@ -99,7 +99,7 @@ def node_of_another_file(path: Path) -> None:
 @damaged(says=("out of order", "Rowid"))
 def rows_out_of_order(path: Path) -> None:
     """Two rows have changed places on their page."""
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         page = found.of_kind(TABLE_LEAF)[4]
         at = found.at(page, 8)
@@ -109,14 +109,14 @@ def rows_out_of_order(path: Path) -> None:
 @damaged(says=("wrong # of entries", "missing from index"))
 def index_that_lacks_rows(path: Path) -> None:
     """Rows that were written while the index was out of the schema."""
-    _whole(path)
+    whole(path)
     _past_the_index(path, f"{numbers(5)} INSERT INTO t(x) SELECT 'lost ' || i FROM n")
 
 
 @damaged(says=("wrong # of entries", "missing from index"))
 def index_with_rows_that_are_gone(path: Path) -> None:
     """Rows that were deleted while the index was out of the schema."""
-    _whole(path)
+    whole(path)
     _past_the_index(path, "DELETE FROM t WHERE id % 100 = 7")
 
 
@@ -135,7 +135,7 @@ def _past_the_index(path: Path, statement: str) -> None:
 
 
 def _with_free_pages(path: Path) -> None:
-    _whole(path)
+    whole(path)
     run(
         path,
         f"{numbers(100)} INSERT INTO t(id, x) SELECT 1000 + i, hex(randomblob(900)) FROM n",
@@ -164,7 +164,7 @@ def free_list_of_a_wrong_length(path: Path) -> None:
 @damaged(says=("verflow", "malformed", "page"))
 def chain_of_a_long_value_that_is_cut(path: Path) -> None:
     """A value over many pages of which one names a page that is not there."""
-    _whole(path)
+    whole(path)
     run(path, "INSERT INTO other VALUES (900, randomblob(40000))")
     with pages(path) as found:
         # The last pages are the chain's; each begins with the number of the next.
@@ -177,7 +177,7 @@ def chain_of_a_long_value_that_is_cut(path: Path) -> None:
 @damaged(says=("2nd reference", "referenced", "malformed"))
 def two_tables_on_one_page(path: Path) -> None:
     """The schema says of two tables that they begin at the same page."""
-    _whole(path)
+    whole(path)
     with opened(path) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(
@@ -189,7 +189,7 @@ def two_tables_on_one_page(path: Path) -> None:
 @damaged(says=("rootpage", "malformed", "page"))
 def table_beyond_the_end(path: Path) -> None:
     """The schema says of a table that it begins at a page that there is not."""
-    _whole(path)
+    whole(path)
     with opened(path) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_schema SET rootpage = 9999 WHERE name = 'other'")
@@ -198,7 +198,7 @@ def table_beyond_the_end(path: Path) -> None:
 @damaged(says=("malformed", "btreeInitPage"))
 def schema_that_is_broken(path: Path) -> None:
     """The first page says of itself that it is of no kind: no table can be found."""
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         found.write(1, 100, b"\x63")
 
@@ -206,7 +206,7 @@ def schema_that_is_broken(path: Path) -> None:
 @damaged(says=("malformed", "page"))
 def file_that_ends_early(path: Path) -> None:
     """A copy that was broken off between two pages."""
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         del found.bytes[-10 * PAGE :]
 
@@ -214,7 +214,7 @@ def file_that_ends_early(path: Path) -> None:
 @damaged(says=("Pointer map", "ptrmap", "malformed", "Bad ptr map"))
 def pointer_map_that_is_wrong(path: Path) -> None:
     """The map by which auto-vacuum moves pages names another parent."""
-    _whole(path, "PRAGMA auto_vacuum = FULL")
+    whole(path, "PRAGMA auto_vacuum = FULL")
     with pages(path) as found:
         found.write(2, 5 * 10 + 1, (9999).to_bytes(4, "big"))
 
@@ -230,7 +230,7 @@ def damage_beside_an_unknown_collation(path: Path) -> None:
             "CREATE TABLE a_tags (tag TEXT PRIMARY KEY COLLATE unicase, usn INT) WITHOUT ROWID"
         )
         connection.execute("INSERT INTO a_tags VALUES ('a', 1)")
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         found.write(found.of_kind(TABLE_LEAF)[5], 8, b"\xff\xf0" * 4)
 
@@ -238,7 +238,7 @@ def damage_beside_an_unknown_collation(path: Path) -> None:
 @damaged(says=("btreeInitPage", "malformed"))
 def damage_beside_an_unknown_tokenizer(path: Path) -> None:
     """The same beside a full-text index with a tokenizer of the application's."""
-    _whole(path, "CREATE VIRTUAL TABLE a_notes USING fts5(body)")
+    whole(path, "CREATE VIRTUAL TABLE a_notes USING fts5(body)")
     with opened(path) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(
@@ -252,7 +252,7 @@ def damage_beside_an_unknown_tokenizer(path: Path) -> None:
 @damaged(says=("btreeInitPage", "malformed"))
 def damage_beside_the_syntax_of_a_newer_sqlite(path: Path) -> None:
     """The same where the schema can't be read at all."""
-    _whole(path, "CREATE TABLE a_new (a)")
+    whole(path, "CREATE TABLE a_new (a)")
     with opened(path) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(
@@ -271,14 +271,14 @@ def damage_beside_a_function_of_the_application(path: Path) -> None:
         connection.execute("CREATE TABLE a_own (id INTEGER PRIMARY KEY, a)")
         connection.execute("CREATE INDEX a_own_norm ON a_own(app_norm(a))")
         connection.execute("INSERT INTO a_own(a) VALUES (1)")
-    _whole(path)
+    whole(path)
     _past_the_index(path, f"{numbers(5)} INSERT INTO t(x) SELECT 'lost ' || i FROM n")
 
 
 @damaged(says=("malformed", "btreeInitPage"))
 def half_of_it_written_over(path: Path) -> None:
     """A disk that came back with noise in every second page."""
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         for number in range(4, found.count, 2):
             found.write(number, 0, bytes(range(256)) * (PAGE // 256))
@@ -288,6 +288,6 @@ def half_of_it_written_over(path: Path) -> None:
 def file_format_of_the_future(path: Path) -> None:
     """The header says that the schema is of a format that this SQLite does not know: not broken,
     but nothing of it can be looked at."""
-    _whole(path)
+    whole(path)
     with pages(path) as found:
         found.write(1, 44, (9).to_bytes(4, "big"))
