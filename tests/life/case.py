@@ -37,7 +37,8 @@ class Case:
     """A database by its name. `says`: words, any of which SQLite has for what is wrong with it.
 
     `deep`: what can't be checked of it shows only where indexes are compared with their tables,
-    which verifications and imports do. `locked_out`: SQLite opens it only to copy it.
+    which verifications and imports do. `untold`: no look comes upon it, as rules of the schema
+    (CHECK, keys) are left out. `locked_out`: SQLite opens it only to copy it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Case:
     build: Build
     says: tuple[str, ...] = ()
     deep: bool = False
+    untold: bool = False
     locked_out: bool = False
 
     def __str__(self) -> str:

@@ -62,6 +62,10 @@ class Row:
     ) -> None:
         """A version of the case was asked for, of the database or of a file."""
         faults = self._of_making(outcome, insists=insists, of_all=imports)
+        looked = imports or (self.look == "looked at" and not self.case.deep)
+        if outcome.ok and self.case.kind is Kind.VALUES and looked and not self.case.untold:
+            told = outcome.values or outcome.unchecked
+            faults.append(None if told else "what is wrong in it is not told")
         self.cell(operation, outcome, *faults)
 
     def _of_making(self, outcome: Outcome, *, insists: bool, of_all: bool) -> list[str | None]:
@@ -87,17 +91,15 @@ class Row:
             known = outcome.damage or (not looked and outcome.unchecked)
             return [None if known else "its damage is not told"]
         called = f"is called damaged: {outcome.damage}" if outcome.damage else None
+        if not self.content:
+            return [called]  # there is nothing to look at, and nothing to say of it
         if not looked:
-            silent = self.content and not outcome.unchecked
-            return [called, "passes for checked" if silent else None]
+            return [called, None if outcome.unchecked else "passes for checked"]
         if kind is Kind.HEALTHY and outcome.unchecked:
             return [called, f"is called unchecked: {outcome.unchecked}"]
-        if self.case.deep and not of_all:
-            return [called]
-        if kind is Kind.PARTLY and not outcome.unchecked:
+        left_open = self.case.untold or (self.case.deep and not of_all)
+        if kind is Kind.PARTLY and not outcome.unchecked and not left_open:
             return [called, "what was not checked is not told"]
-        if kind is Kind.VALUES and not (outcome.values or outcome.unchecked):
-            return [called, "what is wrong in it is not told"]
         return [called]
 
     def verified(self, outcome: Outcome) -> None:

@@ -11,7 +11,7 @@ SHELF = Shelf()
 values = partial(SHELF.add, Kind.VALUES)
 
 
-@values()
+@values(untold=True)
 def check_that_old_rows_break(path: Path) -> None:
     """A CHECK that came with a new release of the application."""
     run(path, "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT)", "INSERT INTO t(a) VALUES (5), (-5)")
@@ -43,7 +43,7 @@ def number_in_a_column_of_text(path: Path) -> None:
     rewritten(path, "t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)")
 
 
-@values(deep=True)
+@values(untold=True)
 def foreign_keys_to_nothing(path: Path) -> None:
     """Keys are not enforced unless a connection asks for it; few do."""
     run(
@@ -65,7 +65,7 @@ def generated_column_of_text_that_is_no_json(path: Path) -> None:
     )
 
 
-@values()
+@values(untold=True)
 def json_check_that_raises(path: Path) -> None:
     """A CHECK that is no true or false but an error for some row."""
     run(

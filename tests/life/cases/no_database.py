@@ -33,7 +33,7 @@ def page_of_the_web(path: Path) -> None:
     path.write_text("<!doctype html><title>502 Bad Gateway</title>\n" * 100)
 
 
-@none(says=("not a SQLite database", "not a database"))
+@none(says=("not a SQLite database", "not a database", "compressed"))
 def packed_dump(path: Path) -> None:
     """A dump by gzip, under the name of a database."""
     path.write_bytes(gzip.compress(b"INSERT INTO person VALUES (1);\n" * 5000, mtime=0))

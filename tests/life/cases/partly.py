@@ -252,7 +252,7 @@ def function_in_the_condition_of_an_index(path: Path) -> None:
     _with_function(path, table, FILL, "CREATE INDEX t_some ON t(a) WHERE app_norm(a) > 'value 5'")
 
 
-@partly()
+@partly(untold=True)
 def function_in_a_check(path: Path) -> None:
     """Only what the application approves of is let in."""
     table = "CREATE TABLE t (id INTEGER PRIMARY KEY, a CHECK (app_norm(a) <> ''))"
@@ -315,7 +315,7 @@ def like_that_knows_all_letters(path: Path) -> None:
         connection.execute("CREATE INDEX t_like ON t(a) WHERE a LIKE 'ä%'")
 
 
-@partly()
+@partly(untold=True)
 def regexp_in_a_check(path: Path) -> None:
     """REGEXP is an operator that the application must bring the function for."""
     with opened(path) as connection:
