@@ -53,6 +53,11 @@ def test_under_an_application_that_has_it_open(case: Case, tmp_path: Path, setti
         assert taken.ok, taken.reason
         assert not differs(life.content, held), "a backup has changed the database"
     assert not differs(life.download(taken.version), held)
+    # The application was killed: its -wal file is left, and nobody has it open.
+    left = life.backup(keep_damaged=True)
+    assert left.ok, left.reason
+    assert not differs(life.download(left.version), held)
+    assert not differs(life.content, held)
 
     life.put(other_like(content, tmp_path / "other", wal=True))
     with life.held() as application:
@@ -69,9 +74,9 @@ def test_under_an_application_that_has_it_open(case: Case, tmp_path: Path, setti
         outcome = life.undo()
         assert outcome.ok, outcome.reason
         assert not differs(life.content, held)
-        outcome = life.restore(taken.version, safety=False)
-        assert outcome.ok, outcome.reason
-        assert not differs(life.content, held)
+    outcome = life.undo()
+    assert outcome.ok, outcome.reason
+    assert not differs(life.content, other)
 
 
 def entries(content: bytes) -> str:
