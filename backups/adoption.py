@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backups import targets
+from backups.findings import columns_of_facts
 from backups.models import Backup, VersionCounter
 from backups.names import MAX_LENGTH
 from backups.recovery.survey import Found, best_of_each, projects_in, versions_in
@@ -31,13 +32,15 @@ class OwnerNeeded(Exception):
 class Adoption:
     """What is listed of a project that was not, or would be.
 
-    `project` is None as long as there is none. `damaged` can't be restored and is not listed.
+    `project` is None as long as there is none. `damaged` can't be restored and is not listed;
+    `unreadable` can't be read now, and can be listed another time.
     """
 
     gid: str
     project: Project | None
     versions: tuple[Found, ...]
     damaged: tuple[Found, ...]
+    unreadable: tuple[Found, ...] = ()
 
 
 def gids_in_store() -> list[str]:
@@ -67,7 +70,7 @@ def adopt(gid: str, *, owner: User | None) -> Adoption:
     with transaction.atomic():
         project = plan.project and lock_project(plan.project)
         if project and not plan.versions:
-            _raise_counter(project, plan.damaged)
+            _raise_counter(project, [*plan.damaged, *plan.unreadable])
             return plan
         if project is None:
             if owner is None:
@@ -95,8 +98,9 @@ def _compared(gid: str, project: Project | None, found: Sequence[Found]) -> Adop
     return Adoption(
         gid=gid,
         project=project,
-        versions=tuple(one for one in new if not one.damage),
+        versions=tuple(one for one in new if one.is_whole),
         damaged=tuple(one for one in new if one.damage),
+        unreadable=tuple(one for one in new if one.trouble),
     )
 
 
@@ -128,7 +132,7 @@ def _row(found: Found, parent: Found | None, job: Job) -> Backup:
         unit_size=outline.unit_size,
         size=outline.size,
         stored=found.added,
-        facts=dict(outline.facts),
+        **columns_of_facts(outline.facts),
         unchanged=bool(
             parent
             and parent.outline

@@ -12,7 +12,7 @@ from jobs.models import Job
 from projects.access import lock_project
 from projects.errors import NotAllowed
 from projects.models import Project, User
-from projects.names import MAX_LENGTH
+from projects.names import MAX_LENGTH, shown_name
 from projects.services import create_project
 
 
@@ -22,6 +22,17 @@ class Cloned(NamedTuple):
     project: Project
     backup: Backup
     job: Job
+
+
+def plan_clone(*, project: Project, owner: User, version: int, name: str | None = None) -> Backup:
+    """Check all that can be checked before a clone, and make nothing; see `clone_backup`."""
+    if owner.kind != User.Kind.PERSON:
+        raise NotAllowed
+    backup = restorable_version(project, version)
+    targets.check_stored(backup.manifest_key, process="clone")
+    if name is not None:
+        shown_name(name)
+    return backup
 
 
 def clone_backup(
@@ -39,10 +50,7 @@ def clone_backup(
     operators. Raises NotAllowed for an owner who is no person, InvalidName, VersionUnknown or
     JobNotStarted.
     """
-    if owner.kind != User.Kind.PERSON:
-        raise NotAllowed
-    backup = restorable_version(project, version)
-    targets.check_stored(backup.manifest_key, process="clone")
+    backup = plan_clone(project=project, owner=owner, version=version, name=name)
     with recorded("clone"), transaction.atomic():
         source = lock_project(project)
         clone = create_project(

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q, QuerySet
 
+from backups.facts import Findings
+from backups.findings import columns_of_findings
 from jobs.models import Job
 from projects.models import Project
 
@@ -51,7 +53,12 @@ class Backup(models.Model):
     unit_size = models.PositiveIntegerField(null=True, help_text="In bytes: a page for SQLite.")
     size = models.BigIntegerField(null=True, help_text="Of the database, in bytes.")
     stored = models.BigIntegerField(null=True, help_text="Added to the storage, in bytes.")
-    facts = models.JSONField(default=dict)
+    facts = models.JSONField(default=dict, help_text="Bounded: see backups.findings.")
+    # What SQLite or the like says of the database that was backed up, with what verifications have
+    # found out since. It refuses no restore: what proves a version is its content's hash.
+    damage = models.TextField(blank=True, help_text="Of the database when it was backed up.")
+    unchecked = models.TextField(blank=True, help_text="What could not be looked at, and why.")
+    remarks = models.JSONField(default=list, help_text="Texts: what to know of an imported file.")
     unchanged = models.BooleanField(default=False, help_text="The content is the parent's.")
     source_state = models.CharField(
         max_length=200,
@@ -64,7 +71,7 @@ class Backup(models.Model):
     # The last verification: when it was, and when it found the version whole or else why not.
     checked_on = models.DateTimeField(null=True)
     verified_on = models.DateTimeField(null=True)
-    damage = models.TextField(blank=True)
+    storage_damage = models.TextField(blank=True, help_text="Of what is stored of the version.")
 
     objects = BackupQuerySet.as_manager()
 
@@ -98,6 +105,22 @@ class Backup(models.Model):
         self.sha256 = sha256
         alike = Backup.objects.filter(project=self.project, content_hash=self.content_hash)
         alike.update(sha256=sha256)
+
+    @property
+    def database_findings(self) -> Findings:
+        """What is known of the database that was backed up, and so of one that is put back."""
+        return Findings(self.damage, self.unchecked)
+
+    @property
+    def findings(self) -> Findings:
+        """What people are told of the version: what is stored of it comes first."""
+        return Findings(self.storage_damage or self.damage, self.unchecked)
+
+    def record_findings(self, findings: Findings) -> None:
+        """Keep what a verification found out about the database, with all of the project's
+        versions that have the same content."""
+        alike = Backup.objects.filter(project=self.project, content_hash=self.content_hash)
+        alike.update(**columns_of_findings(findings))
 
     def wire(self) -> dict[str, Any]:
         """The version as it stands in a project's list of versions."""

@@ -16,7 +16,7 @@ def parent_for_next(project: Project) -> Backup | None:
     """
     newest = latest_backup(project)
     rows = Backup.objects.filter(project=project, completed_on__isnull=False)
-    damaged = dict(rows.exclude(damage="").values_list("version", "checked_on"))
+    damaged = dict(rows.exclude(storage_damage="").values_list("version", "checked_on"))
     if newest is None or not damaged:
         return newest
     parents = dict(rows.values_list("version", "parent_version"))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import OperationalError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from backups import targets
@@ -108,22 +109,62 @@ def reserve_version(
 
 def restorable_version(project: Project, version: int) -> Backup:
     """The version, if it can be restored; raises VersionUnknown."""
-    backups = Backup.objects.restorable().select_related("job")
-    backup = backups.filter(project=project, version=version).first()
+    backup = _restorable(project).filter(version=version).first()
     if backup is None:
         raise VersionUnknown(version)
     return backup
 
 
+def restorable_versions(
+    project: Project, versions: Iterable[int], *, with_facts: bool = False
+) -> list[Backup]:
+    """These versions in this order, each once. Raises VersionUnknown for the first that can't be
+    restored. `with_facts`: these are asked for, and so read in the same query."""
+    wanted = list(dict.fromkeys(versions))
+    rows = _restorable(project, with_facts=with_facts).filter(version__in=wanted)
+    found = {backup.version: backup for backup in rows}
+    for version in wanted:
+        if version not in found:
+            raise VersionUnknown(version)
+    return [found[version] for version in wanted]
+
+
 def page_of_versions(
-    project: Project, *, size: int, below: int | None
+    project: Project, *, size: int, below: int | None, with_facts: bool = False
 ) -> tuple[list[Backup], int | None]:
     """The newest versions, or those below a version; and below which one to go on, if any."""
-    backups = Backup.objects.restorable().filter(project=project).select_related("job")
+    backups = _restorable(project, with_facts=with_facts)
     if below is not None:
         backups = backups.filter(version__lt=below)
     page = list(backups.order_by("-version")[: size + 1])
     return page[:size], page[size - 1].version if len(page) > size else None
+
+
+def _restorable(project: Project, *, with_facts: bool = False) -> QuerySet[Backup]:
+    backups = Backup.objects.restorable().filter(project=project).select_related("job")
+    return backups if with_facts else backups.defer("facts")
+
+
+class RestorePlan(NamedTuple):
+    """A restore that nothing stands against now.
+
+    `safety`: whether what the database holds is to be kept as a version first; `overwrites`:
+    whether there is a database now.
+    """
+
+    backup: Backup
+    safety: bool
+    overwrites: bool
+
+
+def plan_restore(*, project: Project, version: int, safety: bool | None = None) -> RestorePlan:
+    """Check all that can be checked before a restore, and begin nothing; see `restore_backup`."""
+    safety = settings.SAFETY_VERSIONS if safety is None else safety
+    backup = restorable_version(project, version)
+    targets.check_stored(backup.manifest_key)
+    if safety:
+        targets.check_keepable(project)
+    return RestorePlan(backup, safety, targets.has_database(project))
 
 
 def restore_backup(
@@ -134,11 +175,7 @@ def restore_backup(
     `safety`: whether what it holds is kept as a version first; None: as SAFETY_VERSIONS says.
     Raises VersionUnknown or JobNotStarted.
     """
-    safety = settings.SAFETY_VERSIONS if safety is None else safety
-    backup = restorable_version(project, version)
-    targets.check_stored(backup.manifest_key)
-    if safety:
-        targets.check_keepable(project)
+    backup, safety, _ = plan_restore(project=project, version=version, safety=safety)
     with recorded("restore"), transaction.atomic():
         lock_project(project)
         job = lifecycle.submit(
@@ -153,8 +190,7 @@ def restore_backup(
 
 def latest_safety_version(project: Project) -> Backup:
     """What the database held before the newest restore. Raises JobNotStarted without one."""
-    backups = Backup.objects.restorable().select_related("job")
-    backup = backups.filter(project=project, purpose=Backup.Purpose.SAFETY).first()
+    backup = _restorable(project).filter(purpose=Backup.Purpose.SAFETY).first()
     if backup is None:
         raise JobNotStarted("restore", "no version was kept before a restore of this project")
     return backup

@@ -116,6 +116,14 @@ def check_keepable(project: Project) -> None:
         return  # the job will tell
 
 
+def has_database(project: Project) -> bool:
+    """Whether there is something at the project's address that a restore would write over."""
+    try:
+        return address_of(project).path.exists()
+    except (InvalidAddress, OSError):
+        return False
+
+
 def check_stored(manifest_key: str, *, process: str = "restore") -> None:
     """Raise JobNotStarted if the storage can't be read, or has lost this version's manifest.
 

@@ -29,16 +29,20 @@ _BLOCK = 1 << 16
 @dataclass(frozen=True)
 class Upload:
     """A file that came with a call. Whoever received it removes it after the call, if it is still
-    where it was. `sha256` is in hex."""
+    where it was. `sha256` is in hex.
+
+    `is_snapshot`: it is what a database held at one moment, not a file as somebody has kept it.
+    """
 
     path: Path
     size: int
     sha256: str
+    is_snapshot: bool = False
 
-    def starts_with(self, magic: bytes) -> bool:
-        """Whether the file begins so."""
+    def beginning(self, length: int) -> bytes:
+        """The first bytes of the file, at most so many. Raises OSError."""
         with open(self.path, "rb") as file:
-            return file.read(len(magic)) == magic
+            return file.read(length)
 
 
 def receiving_path() -> Path:
@@ -55,8 +59,9 @@ def check_room(wanted: int) -> None:
 
 
 @contextmanager
-def copied(source: Path) -> Iterator[Upload]:
-    """What a SQLite database of this machine, which may be in use, holds at one moment.
+def copied(source: Path, *, keep_damaged: bool = False) -> Iterator[Upload]:
+    """What a SQLite database of this machine, which may be in use, holds at one moment; see
+    `Engine.snapshot`.
 
     Removed at the end, unless it was kept. Raises SourceError, or OSError of the scratch folder.
     """
@@ -64,7 +69,7 @@ def copied(source: Path) -> Iterator[Upload]:
     try:
         hasher = hashlib.sha256()
         with (
-            targets.engine_of_file(source).snapshot() as snapshot,
+            targets.engine_of_file(source).snapshot(keep_damaged=keep_damaged) as snapshot,
             open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as copy,
         ):
             check_room(snapshot.size)
@@ -74,7 +79,7 @@ def copied(source: Path) -> Iterator[Upload]:
             copy.flush()
             os.fsync(copy.fileno())
             size = copy.tell()
-        yield Upload(path, size, hasher.hexdigest())
+        yield Upload(path, size, hasher.hexdigest(), is_snapshot=True)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(path)

@@ -8,6 +8,7 @@ with the other fields, and in the scope where the file is.
 import asyncio
 import json
 import re
+from typing import Any
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -28,6 +29,8 @@ from projects.tokens import SessionToken
 
 # What a multipart body may have beside its file.
 _FIELDS_BYTES = 1 << 16
+_BOOLEANS = ("keep_damaged",)
+_TRUTH = {"true": True, "false": False}
 _PATH = re.compile(r"/api/p/([^/]+)/backups/import")
 
 
@@ -79,7 +82,7 @@ class ReceivedUploads:
             if failure := await _received(form, receive):
                 await refuse(send, failure)
                 return
-            body = json.dumps(form.fields | form.file_fields).encode()
+            body = json.dumps(_parameters(form.fields) | form.file_fields).encode()
             # The token may have expired meanwhile, as it was good when the call began. What else
             # it rests on is looked at by the view, as with all calls.
             headers = [
@@ -111,6 +114,11 @@ class ReceivedUploads:
             return message
 
         await self.application(scope | {"headers": headers}, receive_body, send)
+
+
+def _parameters(fields: dict[str, str]) -> dict[str, Any]:
+    """The form's fields as a JSON body has them: what is true or false there is a text here."""
+    return fields | {name: _TRUTH[fields[name]] for name in _BOOLEANS if fields.get(name) in _TRUTH}
 
 
 class _Gone(Exception):

@@ -1,5 +1,6 @@
 """Jobs and their events in the admin: to be read only."""
 
+import json
 from typing import Any
 
 from django.apps import apps
@@ -82,6 +83,7 @@ class JobAdmin(FactsAdmin):
         "state",
         "progress",
         "reason_given",
+        "found",
         "token",
         "requested_by",
         "created_on",
@@ -122,6 +124,10 @@ class JobAdmin(FactsAdmin):
     @admin.display(description="error")
     def reason_given(self, job: Job) -> str:
         return reason(job) or NOTHING
+
+    @admin.display
+    def found(self, job: Job) -> str:
+        return json.dumps(job.findings, ensure_ascii=False) if job.findings else NOTHING
 
     @admin.display(ordering="created_on")
     def created(self, job: Job) -> str:

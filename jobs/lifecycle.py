@@ -1,7 +1,8 @@
 """The only writer of jobs. Each change of status is one conditional UPDATE and one event."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -96,18 +97,24 @@ def put_again(job: Job) -> None:
 
 
 @contextmanager
-def completion(claim: Claim, *, unless_cancelled: bool = False) -> Iterator[list[events.Draft]]:
+def completion(
+    claim: Claim,
+    *,
+    unless_cancelled: bool = False,
+    findings: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[list[events.Draft]]:
     """The one transaction in which a job ends well.
 
     What the body writes is committed together with `done` or not at all; the drafts that it adds
     to the list become events before the job's own. With `unless_cancelled` a job that was asked to
-    stop does not end well any more; without it the work is in force already. Raises LeaseLost or
-    Cancelled before the body runs.
+    stop does not end well any more; without it the work is in force already. `findings`: what
+    clients find in `info` beside the progress; short, as each listener gets it. Raises LeaseLost
+    or Cancelled before the body runs.
     """
     rows = claim.rows()
     if unless_cancelled:
         rows = rows.filter(cancel_requested_on=None)
-    with _ending(claim, rows, remaining=0) as drafts:
+    with _ending(claim, rows, remaining=0, findings=dict(findings)) as drafts:
         yield drafts
 
 

@@ -32,6 +32,9 @@ class Job(models.Model):
     total = models.BigIntegerField(default=0, help_text="In the engine's own unit.")
     remaining = models.BigIntegerField(default=0, help_text="Never rises.")
     error = models.JSONField(null=True, help_text="As clients see it in info.error.")
+    findings = models.JSONField(
+        default=dict, help_text="What a job that ended well found out, as clients see it in info."
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
@@ -77,8 +80,9 @@ class Job(models.Model):
 
     @property
     def info(self) -> dict[str, Any]:
-        """The job's progress, and its error if it failed, as clients see them."""
-        info: dict[str, Any] = {"total": self.total, "remaining": self.remaining}
+        """The job's progress, and its error if it failed or else what it found out, as clients see
+        them."""
+        info: dict[str, Any] = {"total": self.total, "remaining": self.remaining, **self.findings}
         if self.error is not None:
             info["error"] = self.error
         return info

@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -90,9 +91,16 @@ class Run:
             yield drafts
 
     @contextmanager
-    def completion(self, *, unless_cancelled: bool = False) -> Iterator[list[Draft]]:
+    def completion(
+        self,
+        *,
+        unless_cancelled: bool = False,
+        findings: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Iterator[list[Draft]]:
         """The transaction in which the job ends well: see lifecycle.completion()."""
-        with lifecycle.completion(self.claim, unless_cancelled=unless_cancelled) as drafts:
+        with lifecycle.completion(
+            self.claim, unless_cancelled=unless_cancelled, findings=findings
+        ) as drafts:
             yield drafts
 
     @contextmanager

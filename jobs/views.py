@@ -84,7 +84,7 @@ class JobsGetView(ProjectView):
         if "job" in parameters:
             found = [job_of(self.project, parameters["job"])]
         elif "jobs" in parameters:
-            found = [job_of(self.project, token) for token in parameters["jobs"]]
+            found = _jobs_named(self.project, parameters["jobs"])
         else:
             found = list(jobs_of(self.project)[:LATEST])
         entities = [{"token": str(job.token)} | job.wire() for job in found]
@@ -118,3 +118,13 @@ def job_of(project: Project, text: str) -> Job:
     if job is None:
         raise JobUnknown(text)
     return job
+
+
+def _jobs_named(project: Project, texts: list[str]) -> list[Job]:
+    """The project's jobs with these tokens in this order, each once; raises JobUnknown."""
+    tokens = {token: text for text in texts if (token := gid_of(text))}
+    found = {job.token: job for job in jobs_of(project).filter(token__in=tokens)}
+    for text in texts:
+        if gid_of(text) not in found:
+            raise JobUnknown(text)
+    return [found[token] for token in tokens]

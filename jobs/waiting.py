@@ -4,8 +4,9 @@ Knows no Django: the remote client, which runs where there are no settings, uses
 """
 
 import json
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ class Exit(IntEnum):
     USAGE = 2
     FAILED = 3
     NO_ANSWER = 4
+    DAMAGED = 5
     INTERRUPTED = 130
 
 
@@ -65,12 +67,14 @@ class Asked:
     """A job that was asked for; `result` is what the wire contract answers.
 
     `outcome`: what is known of a job that has ended well, beyond what its events tell.
+    `damaged`: how the command ends when the database that its version holds is known to be damaged.
     """
 
     result: dict[str, Any]
     begun: str
     ended: str
     outcome: Callable[[], Mapping[str, Any]] = dict
+    damaged: Exit = Exit.WELL
 
     @property
     def token(self) -> str:
@@ -79,8 +83,9 @@ class Asked:
 
 def conclude(
     asked: Asked, news: News, *, wait: bool, deadline: float, as_json: bool, out: Output
-) -> None:
-    """Tell of the job on `out`: lines or, at the end, one JSON object. Raises Unsuccessful."""
+) -> Exit:
+    """Tell of the job on `out`: lines or, at the end, one JSON object. Returns how the command
+    ends: WELL or, of a job that was waited for, what `Asked.damaged` says. Raises Unsuccessful."""
     told = dict(asked.result)
     if not as_json:
         out.write(f"{asked.begun}: job {asked.token}\n")
@@ -89,6 +94,8 @@ def conclude(
         if wait:
             _wait(asked, news, deadline, told)
             told |= asked.outcome()
+            if "version" in told:
+                told |= {name: told["info"].get(name) for name in ("damage", "unchecked")}
     finally:
         if as_json:
             out.write(json.dumps(told) + "\n")
@@ -96,6 +103,33 @@ def conclude(
     if wait and not as_json:
         out.write(f"{asked.ended}\n")
         out.flush()
+    warn(warnings_of(told | told.get("info", {})))
+    return asked.damaged if wait and told.get("damage") else Exit.WELL
+
+
+def warnings_of(told: Mapping[str, Any]) -> list[str]:
+    """What is to be known of the version that `told`, a result or an info, is about."""
+    version = f"version {told.get('version')}"
+    warnings = [f"{version}: {remark}" for remark in told.get("remarks", ())]
+    if damage := told.get("damage"):
+        warnings.append(f"damage is known of {version}: {damage}")
+    if unchecked := told.get("unchecked"):
+        warnings.append(f"not all of {version} could be checked: {unchecked}")
+    if safety := told.get("safety"):
+        warnings += [f"kept before the restore: {warning}" for warning in warnings_of(safety)]
+    return warnings
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Tell of these on standard error."""
+    for warning in warnings:
+        sys.stderr.write(f"warning: {printable(warning)}\n")
+    sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """The text without what would steer a terminal: other people's names are in it."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _wait(asked: Asked, news: News, deadline: float, told: dict[str, Any]) -> None:
@@ -116,7 +150,7 @@ def _wait(asked: Asked, news: News, deadline: float, told: dict[str, Any]) -> No
         raise Unsuccessful("the job was rejected before it started", Exit.FAILED)
     if failure := told["info"].get("error"):
         reason = failure["info"].get("reason", failure["message"])
-        raise Unsuccessful(f"the job failed: {reason}", Exit.FAILED)
+        raise Unsuccessful(f"the job failed: {printable(reason)}", Exit.FAILED)
 
 
 def _follow(news: News, deadline: float, told: dict[str, Any], shown: Display) -> None:

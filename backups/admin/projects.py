@@ -9,12 +9,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from backups.admin.requests import back_up, may_back_up, may_restore
-from backups.admin.states import check_badge, is_restorable
+from backups.admin.states import check_badge, is_restorable, state_badge
 from backups.models import Backup
 from backups.names import MAX_LENGTH
-from jobs.admin import job_label, reason
+from jobs.admin import job_label
 from jobs.models import Job
-from projects.admin.columns import badge, byte_count, moment, page_of, progress_bar
+from projects.admin.columns import byte_count, moment, page_of, progress_bar
 from projects.admin.projects import ProjectAdmin
 from projects.models import Project
 
@@ -69,7 +69,7 @@ class ProjectWithVersionsAdmin(ProjectAdmin):
                 {
                     "backup": backup,
                     "page": page_of(backup),
-                    "state": badge(backup.state, title=reason(backup.job)),
+                    "state": state_badge(backup),
                     "check": check_badge(backup),
                     "percent": backup.job.percent if backup.state == "pending" else None,
                     "size": byte_count(backup.size),

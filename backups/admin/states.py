@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backups.models import Backup
+from jobs.admin import reason
 from jobs.models import Job
 from projects.admin.columns import NOTHING, badge, moment
 from projects.models import Project
@@ -24,10 +26,24 @@ def is_restorable(backup: Backup) -> bool:
     return backup.state == Backup.State.COMPLETE and backup.project.status == Project.Status.ACTIVE
 
 
+def state_badge(backup: Backup) -> SafeString:
+    """The version's state; of one that is complete, also what is known of its database."""
+    if backup.state != Backup.State.COMPLETE:
+        return badge(backup.state, title=reason(backup.job))
+    findings = backup.findings
+    if findings.damage:
+        return badge("damaged", title=findings.damage)
+    complete = badge(backup.state)
+    if findings.unchecked:
+        unchecked = badge("unchecked", "not fully checked", findings.unchecked)
+        return format_html("{} {}", complete, unchecked)
+    return complete
+
+
 def check_badge(backup: Backup) -> SafeString | str:
-    """What the last verification found."""
-    if backup.damage:
-        return badge("damaged", title=backup.damage)
+    """What the last verification found of what is stored."""
+    if backup.storage_damage:
+        return badge("damaged", title=backup.storage_damage)
     if backup.verified_on:
         return badge("verified", title=moment(backup.verified_on))
     return NOTHING

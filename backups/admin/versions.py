@@ -26,12 +26,11 @@ from backups.admin.requests import (
     restore,
     verify,
 )
-from backups.admin.states import StateFilter, check_badge, is_restorable
+from backups.admin.states import StateFilter, check_badge, is_restorable, state_badge
 from backups.models import Backup
 from jobs.admin import reason
 from projects.admin.columns import (
     NOTHING,
-    badge,
     byte_count,
     duration,
     link,
@@ -79,6 +78,8 @@ class BackupAdmin(FactsAdmin):
         "check_result",
         "last_check",
         "damage_found",
+        "not_checked",
+        "remarks_made",
         "purpose",
         "parent_version",
         "unchanged",
@@ -134,6 +135,7 @@ class BackupAdmin(FactsAdmin):
             "title": f"Restore {backup.project} to version {backup.version}?",
             "opts": self.opts,
             "backup": backup,
+            "findings": backup.findings,
             "size": byte_count(backup.size),
             "database": database_kind(backup.project),
             "back": page_of(backup),
@@ -188,7 +190,7 @@ class BackupAdmin(FactsAdmin):
 
     @admin.display(description="state")
     def state_badge(self, backup: Backup) -> str:
-        return badge(backup.state, title=reason(backup.job))
+        return state_badge(backup)
 
     @admin.display(description="verified", ordering="checked_on")
     def check_result(self, backup: Backup) -> str:
@@ -200,7 +202,15 @@ class BackupAdmin(FactsAdmin):
 
     @admin.display
     def damage_found(self, backup: Backup) -> str:
-        return backup.damage or NOTHING
+        return backup.findings.damage or NOTHING
+
+    @admin.display
+    def not_checked(self, backup: Backup) -> str:
+        return backup.findings.unchecked or NOTHING
+
+    @admin.display(description="remarks")
+    def remarks_made(self, backup: Backup) -> str:
+        return "; ".join(backup.remarks) or NOTHING
 
     @admin.display(description="size", ordering="size")
     def size_text(self, backup: Backup) -> str:

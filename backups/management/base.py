@@ -1,5 +1,6 @@
 """What the commands that back up and restore have in common."""
 
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -10,20 +11,28 @@ from backups.errors import JobNotStarted, VersionUnknown
 from jobs.events import latest_cursor
 from jobs.follower import JobNews
 from jobs.models import Job
-from jobs.waiting import Asked, Unsuccessful, conclude, deadline_after
+from jobs.waiting import Asked, Exit, Unsuccessful, conclude, deadline_after
 from projects.management.base import ServiceCommand
 from projects.models import Project
 
 
 def asked(
-    project: Project, version: int, job: Job, begun: str, ended: str, **more: Any
+    project: Project,
+    version: int,
+    job: Job,
+    begun: str,
+    ended: str,
+    *,
+    damaged: Exit = Exit.WELL,
+    **more: Any,
 ) -> tuple[Asked, Job]:
     """A job for a version of a project, as `BackupsCommand.run` wants it.
 
-    `begun` and `ended` are told to people; `more` stands with what the API answers as well.
+    `begun` and `ended` are told to people; `more` stands with what the API answers as well. For
+    `damaged` see `Asked`.
     """
     result = {"project": str(project.gid), "version": version, **more, "job.token": str(job.token)}
-    return Asked(result, begun, ended), job
+    return Asked(result, begun, ended, damaged=damaged), job
 
 
 class BackupsCommand(ServiceCommand):
@@ -31,11 +40,17 @@ class BackupsCommand(ServiceCommand):
 
     refusals = (*ServiceCommand.refusals, JobNotStarted, VersionUnknown)
 
+    # How its jobs have ended: the worst of them, if there are several.
+    ended = Exit.WELL
+
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
-            return super().execute(*args, **options)
+            output = super().execute(*args, **options)
         except Unsuccessful as error:
             raise CommandError(error.reason, returncode=error.code) from error
+        if self.ended != Exit.WELL:
+            sys.exit(self.ended)
+        return output
 
     def run(
         self,
@@ -55,7 +70,7 @@ class BackupsCommand(ServiceCommand):
         cursor = latest_cursor()
         asked, job = ask()
         with closing(JobNews(cursor, job)) as news:
-            conclude(
+            ended = conclude(
                 asked,
                 news,
                 wait=options["wait"],
@@ -63,3 +78,4 @@ class BackupsCommand(ServiceCommand):
                 as_json=options["as_json"],
                 out=self.stdout,
             )
+        self.ended = max(self.ended, ended)

@@ -7,12 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from backups.findings import as_fields
 from backups.management.base import BackupsCommand, asked
 from backups.models import Backup
 from backups.remote.command import add_waiting_arguments
 from backups.services import restore_backup
 from jobs.models import Job
-from jobs.waiting import Asked
+from jobs.waiting import Asked, Exit, warn, warnings_of
 from projects.management.base import iso, shown
 
 
@@ -48,7 +49,9 @@ class RestoringCommand(BackupsCommand):
                 job,
                 f"the restore of {version} is asked for",
                 f"{version} is restored",
+                damaged=Exit.DAMAGED,
                 last_restored=asked_for.created_on.timestamp(),
+                **as_fields(asked_for.findings),
             )
 
         self.run(ask, options)
@@ -59,6 +62,7 @@ class RestoringCommand(BackupsCommand):
             raise CommandError("there is no terminal to ask on: say --yes if it is meant")
         project = backup.project
         kept = settings.SAFETY_VERSIONS if safety is None else safety
+        warn(warnings_of({"version": backup.version, **as_fields(backup.findings)}))
         fate = "is kept as a version of its own first" if kept else "is lost"
         # Not on standard output, which may be a file that waits for JSON.
         self.stderr.write(

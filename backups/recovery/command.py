@@ -14,7 +14,7 @@ from typing import Any
 from backups.errors import BackupsError, StorageError
 from backups.recovery.database import TargetRefused
 from backups.recovery.keys import KeysMissing, keyring_from
-from backups.recovery.report import listing, restored_text
+from backups.recovery.report import listing, restored_text, shown
 from backups.recovery.restore import Restored, restore
 from backups.recovery.survey import projects_in, versions_in
 from backups.store.local import LocalStore
@@ -34,6 +34,7 @@ class Exit(IntEnum):
     REFUSED = 1
     USAGE = 2
     FAILED = 3
+    DAMAGED = 5
     INTERRUPTED = 130
 
 
@@ -123,19 +124,22 @@ def _list(options: Mapping[str, Any], keyring: Keyring, gids: Sequence[str]) -> 
         except StorageError as error:
             code = _ended(f"{gid}: {error}", Exit.FAILED)  # must not hide the others
     sys.stdout.write(listing(found, as_json=options["as_json"]) + "\n")
-    whole = all(not one.damage for versions in found.values() for one in versions)
+    whole = all(one.is_whole for versions in found.values() for one in versions)
     return code if whole else Exit.FAILED
 
 
 def _tell(restored: Restored, *, as_json: bool) -> Exit:
     sys.stdout.write(restored_text(restored, as_json=as_json) + "\n")
-    if not restored.database.finding:
+    findings = restored.findings
+    if findings.unchecked:
+        _say(f"warning: SQLite could not check the file: {shown(findings.unchecked)}")
+    if not findings.damage:
         return Exit.WELL
     _say(
-        "The file holds what was backed up, bit for bit, but SQLite objects to it:"
-        f" {restored.database.finding}"
+        "warning: the file holds what was backed up, bit for bit, but as a database it is damaged:"
+        f" {shown(findings.damage)}"
     )
-    return Exit.FAILED
+    return Exit.DAMAGED
 
 
 def _gids(folder: Path, wanted: str | None) -> list[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from backups.engines.interface import Content
 from backups.engines.sqlite_check import check
 from backups.engines.sqlite_connection import opened, sqlite_errors_translated
-from backups.errors import BackupsError, SourceError
-from backups.facts import findings_of
+from backups.errors import BackupsError, DatabaseDamaged, NotADatabase, SourceError
+from backups.facts import Findings, findings_of
 
 _SIDECARS = ("-wal", "-journal", "-shm")
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
@@ -24,11 +24,12 @@ class TargetRefused(BackupsError):
 
 @dataclass(frozen=True)
 class WrittenDatabase:
-    """`size` in bytes, `sha256` in hex; `finding`: what SQLite's integrity check objects to."""
+    """`size` in bytes, `sha256` in hex; `findings`: what SQLite's integrity check objects to, or
+    why it could not look."""
 
     size: int
     sha256: str
-    finding: str
+    findings: Findings
 
 
 def check_target(path: Path, *, replace: bool) -> None:
@@ -59,7 +60,7 @@ def write_database(content: Content, path: Path, *, replace: bool) -> WrittenDat
         descriptor, built = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.restoring-")
         with open(descriptor, "wb", buffering=0) as file:
             written = _write(file.fileno(), content)
-        finding = _finding(Path(built)) if written.size else ""
+        findings = _findings(Path(built)) if written.size else Findings()
         check_target(path, replace=replace)
         _put_in_place(built, path, replace=replace)
         with suppress(OSError):  # not every file system knows it
@@ -72,7 +73,7 @@ def write_database(content: Content, path: Path, *, replace: bool) -> WrittenDat
         if built is not None:
             with suppress(OSError):
                 os.unlink(built)
-    return WrittenDatabase(written.size, written.sha256, finding)
+    return WrittenDatabase(written.size, written.sha256, findings)
 
 
 def _write(descriptor: int, content: Content) -> WrittenDatabase:
@@ -86,19 +87,20 @@ def _write(descriptor: int, content: Content) -> WrittenDatabase:
     if not size == content.size == os.fstat(descriptor).st_size:
         raise TargetRefused("the file is not as long as the version; it was not kept")
     os.fsync(descriptor)
-    return WrittenDatabase(size, digest.hexdigest(), "")
+    return WrittenDatabase(size, digest.hexdigest(), Findings())
 
 
-def _finding(path: Path) -> str:
+def _findings(path: Path) -> Findings:
     try:
         with (
             opened(path, lock_wait=0, immutable=True) as connection,
             sqlite_errors_translated(),
         ):
-            found = findings_of(check(connection, lambda: None, thorough=True).facts())
+            return findings_of(check(connection, lambda: None, thorough=True).facts())
+    except (DatabaseDamaged, NotADatabase) as error:
+        return Findings(damage=error.reason)
     except SourceError as error:
-        return error.reason
-    return found.damage
+        return Findings(unchecked=error.reason)
 
 
 def _put_in_place(built: str, path: Path, *, replace: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from backups.facts import Findings
 from backups.recovery.restore import Restored
 from backups.recovery.survey import Found
 from backups.store.manifest import Manifest
@@ -35,7 +36,9 @@ def restored_text(restored: Restored, *, as_json: bool) -> str:
             "size": database.size,
             "sha256": database.sha256,
             "content_hash": restored.outline.content_hash.hex(),
-            "integrity": database.finding or "ok",
+            "integrity": _integrity(database.findings),
+            "damage": restored.findings.damage or None,
+            "unchecked": restored.findings.unchecked or None,
             "passed_over": [
                 {"manifest": name, "reason": reason} for name, reason in restored.passed_over
             ],
@@ -47,9 +50,15 @@ def restored_text(restored: Restored, *, as_json: bool) -> str:
         ("file", f"{restored.path}, {database.size} bytes"),
         ("SHA-256", database.sha256),
         ("content", "the hash of what was backed up fits"),
-        ("integrity", database.finding or "SQLite's check found nothing wrong"),
+        ("integrity", _integrity(database.findings, "SQLite's check found nothing wrong")),
     )
     return "\n".join(f"{title:<10} {shown(text)}" for title, text in lines)
+
+
+def _integrity(findings: Findings, well: str = "ok") -> str:
+    if findings.damage:
+        return findings.damage
+    return f"not checked: {findings.unchecked}" if findings.unchecked else well
 
 
 def shown(text: str) -> str:
@@ -65,8 +74,23 @@ def _version(found: Found) -> dict[str, Any]:
         "manifest": found.name,
         **(_label(found.manifest) if found.manifest else {}),
         "size": found.outline.size if found.outline else None,
-        "damage": found.damage or None,
+        "restorable": found.is_whole,
+        "unreadable": found.trouble or None,
+        "damage": found.damage or found.findings.damage or None,
+        "unchecked": found.findings.unchecked or None,
     }
+
+
+def _state(found: Found) -> str:
+    if found.damage:
+        return found.damage
+    if found.trouble:
+        return f"it can't be read now: {found.trouble}"
+    if found.findings.damage:
+        return f"{_WHOLE}, of a damaged database: {found.findings.damage}"
+    if found.findings.unchecked:
+        return f"{_WHOLE}, not fully checked: {found.findings.unchecked}"
+    return _WHOLE
 
 
 def _label(manifest: Manifest) -> dict[str, Any]:
@@ -91,7 +115,7 @@ def _project(gid: str, found: Sequence[Found]) -> str:
                 manifest.created_by if manifest else "-",
                 _time(manifest) if manifest else "-",
                 str(one.outline.size) if one.outline else "-",
-                (one.damage or _WHOLE) + several,
+                _state(one) + several,
             )
         )
     cells = [[shown(cell) for cell in row] for row in rows]

@@ -6,6 +6,7 @@ from dataclasses import replace as replaced
 from pathlib import Path
 
 from backups.errors import EngineDiffers, StorageError
+from backups.facts import Findings, findings_of
 from backups.recovery.database import WrittenDatabase, check_target, write_database
 from backups.recovery.survey import Found, preference, versions_in
 from backups.store.content import StoredContent
@@ -26,6 +27,12 @@ class Restored:
     path: Path
     database: WrittenDatabase
     passed_over: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def findings(self) -> Findings:
+        """What is known of the database in the file: by SQLite's check, or from its backup."""
+        backed_up, found = findings_of(self.outline.facts), self.database.findings
+        return Findings(found.damage or backed_up.damage, found.unchecked)
 
 
 def restore(
@@ -68,7 +75,7 @@ def restore(
 def _restored(project_store: ProjectStore, found: Found, path: Path, *, replace: bool) -> Restored:
     manifest, outline = found.manifest, found.outline
     if found.damage or manifest is None or outline is None:
-        raise StorageError(found.damage)
+        raise StorageError(found.damage or found.trouble)
     if manifest.engine != _ENGINE:
         raise EngineDiffers(
             f"version {found.version} is of a database of kind {manifest.engine};"
@@ -88,7 +95,7 @@ def _tell_of_others(restored: Restored, meant: list[Found], say: Callable[[str],
         for one in meant
         if one.version == version
         and one.outline
-        and not one.damage
+        and one.is_whole
         and one.outline.content_hash != restored.outline.content_hash
     ]
     if others:

@@ -6,12 +6,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backups.errors import ObjectDamaged, ObjectMissing, StorageError, StorageUnwritable
+from backups.errors import (
+    KeyUnknown,
+    ManifestUnreadable,
+    ObjectDamaged,
+    ObjectMissing,
+    StorageError,
+    StorageUnwritable,
+)
+from backups.facts import Findings, findings_of
 from backups.store.manifest import Manifest
 from backups.store.outline import Outline
 from backups.store.packs import pack_key
 from backups.store.project import ProjectStore, is_gid
 from backups.store.tables import table_key
+
+# What is wrong with a version itself. Any other StorageError tells of the disk or the network:
+# it may be read in an hour.
+_DAMAGES = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
 
 _NAME = re.compile(r"(\d{8,})-[0-9a-f]{32}")
 
@@ -35,7 +47,8 @@ class Found:
     """A manifest in the storage, and what it tells if it can be read.
 
     `added`: bytes that no older version of the project needs. `damage`: why it can't be restored;
-    empty when all of its objects are there at their full length.
+    empty when all of its objects are there at their full length. `trouble`: why that could not be
+    found out now.
     """
 
     key: str
@@ -44,6 +57,17 @@ class Found:
     outline: Outline | None = field(default=None, repr=False)
     added: int = 0
     damage: str = ""
+    trouble: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can be restored, for all that can be told without reading its packs."""
+        return not self.damage and not self.trouble
+
+    @property
+    def findings(self) -> Findings:
+        """What was known of its database when it was backed up."""
+        return findings_of(self.outline.facts) if self.outline else Findings()
 
     @property
     def name(self) -> str:
@@ -54,8 +78,8 @@ class Found:
 def versions_in(project_store: ProjectStore) -> Iterator[Found]:
     """All manifests of a project, the oldest version first; one version may have several.
 
-    Damage is told of the version that has it and keeps no other from being found. Raises
-    StorageError only when the storage can't be listed.
+    Damage, and trouble of the disk, is told of the version that has it and keeps no other from
+    being found. Raises StorageError only when the storage can't be listed.
     """
     survey = _Survey(project_store)
     for key in project_store.manifest_keys():
@@ -74,7 +98,7 @@ def best_of_each(found: Iterable[Found]) -> list[Found]:
 def preference(found: Found) -> tuple[bool, int, str]:
     """Of several manifests of a version the least is to be tried first: one that is whole; then
     one whose packs are newer, as the others may be what a sweep is about to remove."""
-    return bool(found.damage), -found.outline.next_pack if found.outline else 0, found.key
+    return not found.is_whole, -found.outline.next_pack if found.outline else 0, found.key
 
 
 class _Survey:
@@ -87,7 +111,7 @@ class _Survey:
 
     def found(self, key: str, version: int) -> Found:
         manifest = outline = None
-        added, damage = 0, ""
+        added, damage, trouble = 0, "", ""
         try:
             manifest = self._project_store.read_manifest(key)
             added = self._project_store.store.size(key)
@@ -97,9 +121,11 @@ class _Survey:
             wrong = sum(self._length(key) != length for key, length in needed.items())
             if wrong:
                 damage = f"{wrong} of its {len(needed)} objects are missing or cut off"
-        except StorageError as error:
+        except _DAMAGES as error:
             damage = error.reason
-        return Found(key, version, manifest, outline, added, damage)
+        except StorageError as error:
+            trouble = error.reason
+        return Found(key, version, manifest, outline, added, damage, trouble)
 
     def _outline(self, manifest: Manifest) -> Outline:
         name = manifest.outline.name

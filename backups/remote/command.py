@@ -57,13 +57,17 @@ def add_label_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def add_backup_arguments(parser: ArgumentParser) -> None:
-    add_label_arguments(parser)
+def add_damage_argument(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--keep-damaged",
         action="store_true",
-        help="back the database up even if it is found to be damaged",
+        help="take the database as it is even if it is found to be damaged",
     )
+
+
+def add_backup_arguments(parser: ArgumentParser) -> None:
+    add_label_arguments(parser)
+    add_damage_argument(parser)
     add_waiting_arguments(parser)
 
 

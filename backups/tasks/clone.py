@@ -1,9 +1,11 @@
 """The job that makes a new project's database hold a version of another project."""
 
+from typing import Any
 from uuid import UUID
 
 from backups import targets
 from backups.errors import ObjectMissing
+from backups.findings import as_info
 from backups.models import Backup
 from backups.tasks.effect import put_in_force, took_effect
 from jobs.errors import JobFailed
@@ -18,8 +20,17 @@ def clone_backup(run: Run) -> None:
     """Fill the new project, whose job this is, with the version; see `restore_project`."""
     if not took_effect(run):
         _fill(run)
-    with run.completion() as events:
+    with run.completion(findings=_findings(run)) as events:
         events.append(project_changed(run.job.project.gid))
+
+
+def _findings(run: Run) -> dict[str, Any]:
+    """What is known of the database that the new project holds now."""
+    backups = Backup.objects.filter(
+        project__gid=UUID(run.arguments["source"]), version=run.arguments["version"]
+    )
+    backup = backups.defer("facts").first()
+    return as_info(backup.database_findings) if backup else {}
 
 
 def _fill(run: Run) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backups.errors import BackupsError
+from backups.errors import BackupsError, DatabaseDamaged
 from jobs.errors import JobFailed
 
 
@@ -14,3 +14,15 @@ def reasons_for_users() -> Iterator[None]:
         yield
     except BackupsError as error:
         raise JobFailed(error.reason) from error
+
+
+@contextmanager
+def damage_advised(deed: str) -> Iterator[None]:
+    """Say what can be done about a database that is refused as damaged: not `deed`, as it is."""
+    try:
+        yield
+    except DatabaseDamaged as damaged:
+        raise DatabaseDamaged(
+            f"{damaged.reason}; a damaged database is not {deed} unless the caller insists, by"
+            " keep_damaged: true (--keep-damaged)"
+        ) from damaged

@@ -3,10 +3,13 @@
 import logging
 
 from backups import pipeline, targets, uploads
+from backups.engines.interface import Engine
+from backups.errors import DatabaseDamaged, NotADatabase
+from backups.findings import as_info
 from backups.models import Backup
 from backups.parents import parent_for_next
-from backups.tasks.columns import columns_of, label_of
-from backups.tasks.failures import reasons_for_users
+from backups.tasks.columns import columns_of, known_findings, label_of
+from backups.tasks.failures import damage_advised, reasons_for_users
 from jobs.errors import JobFailed
 from jobs.events import project_changed
 from jobs.run import Run
@@ -32,19 +35,37 @@ def _import(run: Run, file: str) -> None:
     project = run.job.project
     path = uploads.kept_path(file)
     backup = Backup.objects.get(job=run.job)
-    if not path.exists():
+    try:
+        present = path.exists()
+    except OSError as error:
+        raise JobFailed(f"the uploaded file can't be reached: {error.strerror}") from error
+    if not present:
         raise JobFailed("the uploaded file is not there any more; import it again")
     parent = parent_for_next(project)
     engine = targets.engine_of_upload(path)
-    with reasons_for_users():
-        engine.check(lambda: run.progress(run.total, run.remaining))
+    keep_damaged = bool(run.arguments.get("keep_damaged"))
+    with reasons_for_users(), damage_advised("imported"):
+        _look_for_damage(run, engine, keep_damaged=keep_damaged)
         taken = pipeline.take(
             engine,
             targets.store_of(project),
             label_of(backup),
             parent_key=parent.manifest_key if parent else None,
+            keep_damaged=keep_damaged,
             progress=run.progress,
         )
-    with run.completion(unless_cancelled=True) as events:
-        Backup.objects.filter(pk=backup.pk).update(**columns_of(taken))
+    findings = known_findings(backup, taken)
+    told = as_info(findings) | ({"remarks": backup.remarks} if backup.remarks else {})
+    with run.completion(unless_cancelled=True, findings=told) as events:
+        Backup.objects.filter(pk=backup.pk).update(**columns_of(taken, findings))
         events.append(project_changed(project.gid))
+
+
+def _look_for_damage(run: Run, engine: Engine, *, keep_damaged: bool) -> None:
+    """Look at all of the file, for the snapshot's facts; of one that is kept as it is, as far as
+    that can be."""
+    try:
+        engine.check(lambda: run.progress(run.total, run.remaining))
+    except (DatabaseDamaged, NotADatabase):
+        if not keep_damaged:
+            raise

@@ -3,9 +3,10 @@
 from django.conf import settings
 
 from backups import targets
+from backups.findings import as_info
 from backups.models import Backup
 from backups.tasks.effect import put_in_force, took_effect
-from backups.tasks.safety import SafetyVersion
+from backups.tasks.safety import SafetyVersion, safety_info
 from jobs.errors import JobFailed
 from jobs.events import project_changed
 from jobs.run import Run
@@ -20,11 +21,10 @@ def restore_project(run: Run) -> None:
     changes nothing: what was written since must not be lost.
     """
     project = run.job.project
+    # Its row stays, also if the version was deleted since an earlier attempt took effect.
+    backup = Backup.objects.defer("facts").get(project=project, version=run.arguments["version"])
     if not took_effect(run):
-        backup = (
-            Backup.objects.restorable().filter(project=project, version=run.arguments["version"])
-        ).first()
-        if backup is None:
+        if backup.state != Backup.State.COMPLETE:
             raise JobFailed("the version was deleted before its restore began")
         safety = run.arguments.get("safety", settings.SAFETY_VERSIONS)
         put_in_force(
@@ -33,5 +33,8 @@ def restore_project(run: Run) -> None:
             backup.manifest_key,
             keep=SafetyVersion(run, backup) if safety else None,
         )
-    with run.completion() as events:
+    # The content's hash has proved what is in the database now: what was wrong with its storage is
+    # of no concern any more.
+    findings = as_info(backup.database_findings) | safety_info(run.job)
+    with run.completion(findings=findings) as events:
         events.append(project_changed(project.gid))

@@ -1,22 +1,38 @@
 """The version of what a restore is about to write over."""
 
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 
 from backups import pipeline, targets
 from backups.engines.interface import Progress, Snapshot
 from backups.errors import BackupsError, SafetyNotKept
+from backups.findings import as_fields
 from backups.models import Backup
 from backups.numbers import next_version
 from backups.parents import parent_for_next
-from backups.tasks.columns import columns_of, label_of
+from backups.tasks.columns import columns_of, known_findings, label_of
 from jobs.errors import JobFailed
 from jobs.events import project_changed
+from jobs.models import Job
 from jobs.run import Run
 from projects.access import lock_project
 from projects.errors import NotAllowed
 
 CREATED_BY = "Savepoint"
+
+
+def safety_info(job: Job) -> dict[str, Any]:
+    """What a restore's info tells of the version that its job made of what it wrote over; nothing
+    if it made none. Of several, by attempts that were lost, the last."""
+    made = Backup.objects.filter(
+        job=job, purpose=Backup.Purpose.SAFETY, completed_on__isnull=False
+    ).defer("facts")
+    backup = made.order_by("-version").first()
+    if backup is None:
+        return {}
+    return {"safety": {"version": backup.version, **as_fields(backup.database_findings)}}
 
 
 class SafetyVersion:
@@ -45,8 +61,9 @@ class SafetyVersion:
             )
         except BackupsError as error:
             raise SafetyNotKept(error.reason) from error
+        findings = known_findings(backup, taken)
         with self._run.confirmed() as events:
-            Backup.objects.filter(pk=backup.pk).update(**columns_of(taken))
+            Backup.objects.filter(pk=backup.pk).update(**columns_of(taken, findings))
             events.append(project_changed(project.gid))
 
     def _reserved(self) -> Backup:

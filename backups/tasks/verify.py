@@ -5,6 +5,7 @@ from django.utils import timezone
 from backups import targets
 from backups.audit import audit
 from backups.errors import VersionDamaged
+from backups.findings import as_info
 from backups.models import Backup
 from backups.tasks.failures import reasons_for_users
 from jobs.errors import JobFailed
@@ -15,8 +16,10 @@ from jobs.run import Run
 def verify_backup(run: Run) -> None:
     """Verify a version, and note when that was and what was found.
 
-    A finding is stored in the transaction that ends the job, as an error of the job too. When it
-    can't be found out, for want of room or of the storage, nothing is noted of the version.
+    Damage of what is stored is noted in the transaction that ends the job, as an error of the job
+    too. What is wrong with the database in a version that is whole is no failure: it is noted, and
+    told. When it can't be found out, for want of room or of the storage, nothing is noted of the
+    version.
     """
     project = run.job.project
     backup = (
@@ -36,11 +39,12 @@ def verify_backup(run: Run) -> None:
             )
         except VersionDamaged as damaged:
             with run.failure(damaged.reason) as events:
-                row.update(checked_on=began, verified_on=None, damage=damaged.reason)
+                row.update(checked_on=began, verified_on=None, storage_damage=damaged.reason)
                 events.append(project_changed(project.gid))
             return
-    with run.completion() as events:
-        row.update(checked_on=began, verified_on=began, damage="")
+    with run.completion(findings=as_info(audited.findings)) as events:
+        row.update(checked_on=began, verified_on=began, storage_damage="")
+        backup.record_findings(audited.findings)
         if audited.sha256:
             # So that its first download need not be read twice.
             backup.record_sha256(audited.sha256)

@@ -6,17 +6,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from backups import cloning
+from backups.findings import as_fields
 from backups.services import recorded
 from backups.views.versions import VersionParameters
 from projects.errors import NotAllowed
 from projects.models import Membership, User
-from projects.parameters import NameParameter
+from projects.parameters import BooleanParameter, NameParameter
 from projects.permissions import ProjectView
 from projects.serializers import project_entities
 
 
 class CloneParameters(VersionParameters):
     name = NameParameter(required=False)
+    dry = BooleanParameter(required=False)
 
 
 class CloneView(ProjectView):
@@ -28,8 +30,20 @@ class CloneView(ProjectView):
         if self.user.kind != User.Kind.PERSON:
             raise NotAllowed
         parameters = CloneParameters.read(request.data)
+        if parameters.pop("dry", False):
+            return Response({"result": self._plan(**parameters)})
         with recorded("clone"):
             return self.answer_once(lambda: self._clone(**parameters))
+
+    def _plan(self, version: int, name: str | None = None) -> dict[str, Any]:
+        backup = cloning.plan_clone(
+            project=self.project, owner=self.user, version=version, name=name
+        )
+        return {
+            "project": str(self.project.gid),
+            "version": backup.version,
+            **as_fields(backup.findings),
+        }
 
     def _clone(self, version: int, name: str | None = None) -> dict[str, Any]:
         clone, backup, job = cloning.clone_backup(
@@ -43,6 +57,7 @@ class CloneView(ProjectView):
             "result": {
                 "project": str(clone.gid),
                 "version": backup.version,
+                **as_fields(backup.findings),
                 "job.token": str(job.token),
             },
             "data": {"cc.projects": project_entities([clone])},

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from backups import imports
 from backups.services import recorded
 from backups.uploads import SCOPE_KEY, Upload
-from backups.views.versions import LabelParameters
+from backups.views.versions import CreateParameters
 from projects.errors import InvalidParameters
 from projects.models import Membership
 from projects.parameters import TextParameter
@@ -17,7 +17,7 @@ from projects.permissions import ProjectView
 from projects.throttles import CreateThrottle
 
 
-class ImportParameters(LabelParameters):
+class ImportParameters(CreateParameters):
     # Its hash, in the place of the file that config.uploads has received.
     upload_file = TextParameter()
 

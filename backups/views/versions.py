@@ -7,8 +7,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
 from backups import services
+from backups.findings import as_fields
 from backups.listing import version_details
 from backups.models import Backup
+from projects.errors import InvalidParameters
 from projects.models import Membership
 from projects.names import visible_text
 from projects.parameters import (
@@ -22,6 +24,9 @@ from projects.parameters import (
 from projects.permissions import ProjectView
 from projects.serializers import project_entities
 from projects.throttles import CreateThrottle
+
+# Facts are long: no more versions than these tell theirs in one answer.
+MAX_WITH_FACTS = 100
 
 
 class LabelParameters(Parameters):
@@ -76,6 +81,7 @@ class VersionParameters(Parameters):
 
 class RestoreParameters(VersionParameters):
     safety = BooleanParameter(required=False)
+    dry = BooleanParameter(required=False)
 
 
 class RestoreView(ProjectView):
@@ -85,21 +91,27 @@ class RestoreView(ProjectView):
 
     def post(self, request: Request, gid: str) -> Response:
         parameters = RestoreParameters.read(request.data)
+        if parameters.pop("dry", False):
+            return Response({"result": self._plan(**parameters)})
         with services.recorded("restore"):
             return self.answer_once(lambda: self._restore(**parameters))
+
+    def _plan(self, version: int, safety: bool | None = None) -> dict[str, Any]:
+        plan = services.plan_restore(project=self.project, version=version, safety=safety)
+        return self._of(plan.backup) | {"safety": plan.safety and plan.overwrites}
 
     def _restore(self, version: int, safety: bool | None = None) -> dict[str, Any]:
         backup, job = services.restore_backup(
             project=self.project, requested_by=self.user, version=version, safety=safety
         )
+        return {"result": self._of(backup) | {"job.token": str(job.token)}, "data": {}}
+
+    def _of(self, backup: Backup) -> dict[str, Any]:
         return {
-            "result": {
-                "project": str(self.project.gid),
-                "version": backup.version,
-                "last_restored": backup.created_on.timestamp(),
-                "job.token": str(job.token),
-            },
-            "data": {},
+            "project": str(self.project.gid),
+            "version": backup.version,
+            "last_restored": backup.created_on.timestamp(),
+            **as_fields(backup.findings),
         }
 
 
@@ -156,6 +168,8 @@ class DeleteView(ProjectView):
 
 
 class GetParameters(VersionsParameters):
+    facts = BooleanParameter(required=False)
+
     def get_fields(self) -> dict[str, Any]:
         # Names with a dot can't be written as attributes.
         fields = dict(super().get_fields())
@@ -171,20 +185,29 @@ class GetView(ProjectView):
 
     def post(self, request: Request, gid: str) -> Response:
         parameters = GetParameters.read(request.data)
+        with_facts = parameters.get("facts", False)
         next_cursor: int | None = None
-        backups: list[Backup]
         if "version" in parameters or "versions" in parameters:
             asked = [parameters["version"]] if "version" in parameters else parameters["versions"]
-            backups = [services.restorable_version(self.project, version) for version in asked]
+            _check_length("versions", len(set(asked)), with_facts)
+            backups = services.restorable_versions(self.project, asked, with_facts=with_facts)
         else:
+            size = parameters.get("page_size", 100)
+            _check_length("page.size", size, with_facts)
             backups, next_cursor = services.page_of_versions(
                 self.project,
-                size=parameters.get("page_size", 100),
+                size=size,
                 below=parameters.get("page_cursor"),
+                with_facts=with_facts,
             )
         result = {
             "project": gid,
-            "backups": [version_details(backup) for backup in backups],
+            "backups": [version_details(backup, with_facts=with_facts) for backup in backups],
             "page.cursor": next_cursor,
         }
         return Response({"result": result})
+
+
+def _check_length(parameter: str, versions: int, with_facts: bool) -> None:
+    if with_facts and versions > MAX_WITH_FACTS:
+        raise InvalidParameters(**{parameter: f"must be at most {MAX_WITH_FACTS} with facts"})

@@ -1,5 +1,6 @@
 """The things that answers and events tell of."""
 
+from backups.formats import WAL_REMARK
 from backups.models import Backup
 from config.openapi.shapes import (
     EMPTY,
@@ -151,6 +152,27 @@ API_KEY = named(
     ),
 )
 
+DAMAGE = text("Tree 2 page 20: btreeInitPage() returns error code 11", minLength=1)
+UNCHECKED = text("the collation UNICODE_DE is not known here", minLength=1)
+REMARKS = list_of(text(WAL_REMARK), description="What to know of a file that was imported.")
+FINDINGS: dict[str, Shape] = {
+    "damage": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "examples": [None],
+        "description": "What is known to be damaged: of what is stored, as the last verification"
+        " found; else of the database itself, as it was when it was backed up. Null: nothing is"
+        " known. It refuses no restore of what is stored whole.",
+    },
+    "unchecked": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "examples": [None],
+        "description": "What of the database could not be looked at, and why. Null: all was. A"
+        " verification may look at more.",
+    },
+}
+
 VERSION_DETAILS = named(
     "VersionDetails",
     record(
@@ -181,12 +203,16 @@ VERSION_DETAILS = named(
                 "examples": [None],
                 "description": "The same, if that found it whole.",
             },
-            "damage": text("", description="What that found damaged; else empty."),
+            **FINDINGS,
+            "remarks": REMARKS | {"examples": [[]]},
+        },
+        optional={
             "facts": anything(
                 {"journal_mode": "wal", "encoding": "UTF-8", "tables": {"products": 4000}},
-                description="What the database said of itself.",
+                description="What the database said of itself, only when it is asked for. Of very"
+                " many tables some are left out, and `tables_more` says how many.",
             ),
-        }
+        },
     ),
 )
 
@@ -206,7 +232,7 @@ JOB_ERROR = named(
             "info": PROCESS_INFO,
         },
         description="Why the job failed. A backup that failed is not listed; a restore that"
-        " failed has changed nothing; a verification also fails when it finds damage.",
+        " failed has changed nothing; a verification also fails when what is stored is damaged.",
     ),
 )
 
@@ -218,8 +244,22 @@ JOB_FIELDS = {
     ),
     "info": record(
         {"total": whole(10240), "remaining": whole(0, description="Never rises.")},
-        optional={"error": JOB_ERROR},
-        description="In the engine's own unit: pages for SQLite.",
+        optional={
+            "error": JOB_ERROR,
+            "damage": DAMAGE
+            | {
+                "description": "Of a job that ended well: what is damaged in the database that was"
+                " backed up, verified or put back. Absent if nothing is known."
+            },
+            "unchecked": UNCHECKED
+            | {"description": "Likewise: what of it could not be looked at, and why."},
+            "remarks": REMARKS,
+            "safety": record(
+                {"version": version(5), **FINDINGS},
+                description="The version that a restore made of what it wrote over.",
+            ),
+        },
+        description="`total` and `remaining` are in the engine's own unit: pages for SQLite.",
     ),
     "created_on": timestamp(),
     "updated_on": timestamp(1794510908.5),

@@ -28,7 +28,7 @@ class UsersGetView(APIView):
 
     def post(self, request: Request) -> Response:
         parameters = UsersParameters.read(request.data)
-        texts = one_or_several(parameters, "user", "users")
+        texts = list(dict.fromkeys(one_or_several(parameters, "user", "users")))
         gids = {text: gid_of(text) for text in texts}
         known = {
             user.gid: user

@@ -31,13 +31,13 @@ class ProjectsGetView(APIView):
 
     def post(self, request: Request) -> Response:
         parameters = ProjectsParameters.read(request.data)
-        gids = one_or_several(parameters, "project", "projects")
+        gids = list(dict.fromkeys(one_or_several(parameters, "project", "projects")))
         known = {item.project.gid: item.project for item in memberships_of(caller(request))}
         if any(gid not in known for gid in gids):
             raise NotAllowed
         texts = [str(gid) for gid in gids]
         result = {"project": texts[0]} if "project" in parameters else {"projects": texts}
-        entities = project_entities(known[gid] for gid in dict.fromkeys(gids))
+        entities = project_entities(known[gid] for gid in gids)
         return Response({"result": result, "data": {"cc.projects": entities}})
 
 

@@ -74,3 +74,9 @@ def damage(file: Path) -> None:
     data[len(data) // 2] ^= 1
     file.chmod(stat.S_IRUSR | stat.S_IWUSR)
     file.write_bytes(data)
+
+
+def make_unreadable(file: Path) -> None:
+    """Let the system fail to read the file: it is there, and no byte is known to be wrong."""
+    file.unlink()
+    os.mknod(file, stat.S_IFSOCK | stat.S_IRUSR)  # which can't be opened, by nobody

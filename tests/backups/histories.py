@@ -93,7 +93,7 @@ class History:
         half = "(SELECT max(id) / 2 FROM notes)"
         make_database(self.database, f"DELETE FROM notes WHERE id > {half}", "VACUUM")
 
-    def take(self) -> Stored:
+    def take(self, *, keep_damaged: bool = False) -> Stored:
         """Store what the database holds as the next version."""
         version = len(self.versions) + 1
         name = f"{self.name} {version}"
@@ -102,9 +102,12 @@ class History:
             self.project_store,
             VersionLabel(version, name, "the tests", 1767225600.25 + version),
             parent_key=self.versions[-1].taken.manifest_key if self.versions else None,
+            keep_damaged=keep_damaged,
             progress=ignore,
         )
-        stored = Stored(version, name, taken, b"".join(pages_of(self.database)))
+        # Nobody has it open; SQLite itself may not read one that is damaged.
+        content = self.database.read_bytes() if keep_damaged else b"".join(pages_of(self.database))
+        stored = Stored(version, name, taken, content)
         self.versions.append(stored)
         return stored
 

@@ -164,6 +164,41 @@ def test_who_may_not_see_versions_sees_none_on_a_projects_page(project: Project)
     assert "Back up now" not in seen
 
 
+@pytest.mark.parametrize(
+    "columns", [{"damage": "a broken <page>"}, {"storage_damage": "a broken <page>"}], ids=str
+)
+def test_a_damaged_version_is_red_wherever_it_is_seen_and_before_its_restore(
+    project: Project, root: User, columns: dict[str, str]
+) -> None:
+    backup = complete(project)
+    red, green = "state-damaged", "state-complete"
+    client = browser(root)
+    for address in (VERSIONS, page(project), page(backup)):
+        seen = text(client.get(address))
+        assert green in seen
+        assert red not in seen
+    assert "Damage found" not in text(client.get(restore_at(backup)))
+    Backup.objects.filter(pk=backup.pk).update(**columns)
+    for address in (VERSIONS, page(project), page(backup)):
+        seen = text(client.get(address))
+        assert red in seen
+        assert green not in seen
+        assert "a broken &lt;page&gt;" in seen
+    assert "a broken &lt;page&gt;" in text(client.get(restore_at(backup)))
+
+
+def test_a_version_that_was_not_fully_checked_says_so(project: Project, root: User) -> None:
+    backup = complete(project)
+    Backup.objects.filter(pk=backup.pk).update(unchecked="the collation <UNI>")
+    client = browser(root)
+    for address in (VERSIONS, page(project), page(backup)):
+        seen = text(client.get(address))
+        assert "not fully checked</span>" in seen
+        assert "state-damaged" not in seen
+    assert "the collation &lt;UNI&gt;" in text(client.get(page(backup)))
+    assert "the collation &lt;UNI&gt;" in text(client.get(restore_at(backup)))
+
+
 # --- Back up now ----------------------------------------------------------------------------------
 
 

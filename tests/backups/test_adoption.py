@@ -21,6 +21,7 @@ from projects.models import Membership, Project, User
 from projects.services import create_project
 from tests.staff import browser, superuser, text
 
+from .disaster import make_unreadable
 from .histories import GID, KEY, NEW_KEY, History
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +70,7 @@ def listed() -> list[int]:
 
 def test_what_is_listed_is_what_the_storage_tells(anna: User, history: History) -> None:
     (told,) = adopt("--owner", "anna")["projects"]
-    assert told == {"project": GID, "versions": [1, 2, 3, 4], "damaged": []}
+    assert told == {"project": GID, "versions": [1, 2, 3, 4], "damaged": [], "unreadable": []}
     project = Project.objects.get()
     assert (str(project.gid), project.name, project.owner) == (GID, f"recovered {GID}", anna)
     assert Membership.objects.get().role == Membership.Role.OWNER
@@ -149,16 +150,47 @@ def test_damaged_versions_are_told_and_keep_no_other_from_being_listed(
     assert VersionCounter.objects.get().next_version == 5  # no number is given again
 
 
-def test_the_number_of_a_damaged_newest_version_is_not_given_again(
+def test_a_version_that_the_disk_fails_to_read_is_not_damaged_and_is_listed_another_time(
     anna: User, history: History
+) -> None:
+    manifest = history.store / history.versions[3].taken.manifest_key
+    content = manifest.read_bytes()
+    make_unreadable(manifest)
+    (told,) = adopt("--owner", "anna")["projects"]
+    assert (told["versions"], told["damaged"]) == ([1, 2, 3], [])
+    assert [one["version"] for one in told["unreadable"]] == [4]
+    assert VersionCounter.objects.get().next_version == 5
+    manifest.unlink()
+    manifest.write_bytes(content)
+    assert adopt()["projects"][0]["versions"] == [4]
+
+
+def test_damage_of_the_database_is_told_of_a_version_that_is_listed_anew(
+    anna: User, history: History
+) -> None:
+    data = bytearray(history.database.read_bytes())
+    data[512 * 9 : 512 * 12] = bytes(512 * 3)
+    history.database.write_bytes(data)
+    stored = history.take(keep_damaged=True)
+    assert adopt("--owner", "anna")["projects"][0]["versions"] == [1, 2, 3, 4, 5]
+    assert Backup.objects.get(version=5).damage == stored.taken.facts["damage"] != ""
+    assert Backup.objects.get(version=4).damage == ""
+
+
+@pytest.mark.parametrize("how", ["damaged", "unreadable"])
+def test_the_number_of_a_newest_version_that_can_not_be_listed_is_not_given_again(
+    anna: User, history: History, how: str
 ) -> None:
     adopt("--owner", "anna")
     Backup.objects.filter(version=4).delete()
     VersionCounter.objects.update(next_version=4)
     manifest = history.store / history.versions[3].taken.manifest_key
-    manifest.chmod(0o600)
-    manifest.write_bytes(b"no manifest")
-    assert [one["version"] for one in adopt()["projects"][0]["damaged"]] == [4]
+    if how == "damaged":
+        manifest.chmod(0o600)
+        manifest.write_bytes(b"no manifest")
+    else:
+        make_unreadable(manifest)
+    assert [one["version"] for one in adopt()["projects"][0][how]] == [4]
     assert VersionCounter.objects.get().next_version == 5
 
 

@@ -2,7 +2,9 @@
 
 import json
 
-from .disaster import Disaster, damage, packs_only_of
+from backups.store.tables import table_key
+
+from .disaster import Disaster, damage, make_unreadable, packs_only_of
 from .histories import GID, History
 
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -33,9 +35,53 @@ def test_all_projects_and_versions_are_listed_with_what_is_damaged(
     lines = blocks[f"project {GID}"].splitlines()[1:]
     assert [line.split()[0] for line in lines] == ["3", "2", "1"]
     assert "missing or cut off" in lines[0]
-    assert lines[1].endswith("whole")
+    assert "  whole" in lines[1]
     assert "damaged" in lines[2]
-    assert blocks[f"project {OTHER}"].splitlines()[1].endswith("whole")
+    assert blocks[f"project {OTHER}"].splitlines()[1].count("  whole") == 1
+
+
+def test_a_disk_that_fails_to_read_is_not_damage_of_a_version(
+    disaster: Disaster, history: History
+) -> None:
+    project = history.project_store
+    outline = project.read_manifest(history.versions[2].taken.manifest_key).outline
+    make_unreadable(disaster.store / table_key(GID, outline.name))
+    make_unreadable(disaster.store / history.versions[0].taken.manifest_key)
+    done = disaster.run("--list", "--json", "--key-file", str(disaster.key_file))
+    assert done.returncode == 3
+    told = json.loads(done.stdout)["projects"][GID]
+    assert [(one["version"], one["restorable"], bool(one["unreadable"])) for one in told] == [
+        (3, False, True),
+        (2, True, False),
+        (1, False, True),
+    ]
+    assert [one["damage"] for one in told] == [None, None, None]
+    shown = disaster.run("--list", "--key-file", str(disaster.key_file)).stdout
+    assert shown.count("can't be read now") == 2
+    assert "damage" not in shown
+    # What can be had is had.
+    assert disaster.restore()["version"] == 2
+
+
+def test_a_damaged_database_is_told_of_a_version_that_is_whole_and_of_its_file(
+    disaster: Disaster, history: History
+) -> None:
+    data = bytearray(history.database.read_bytes())
+    data[512 * 9 : 512 * 12] = bytes(512 * 3)
+    history.database.write_bytes(data)
+    stored = history.take(keep_damaged=True)
+    done = disaster.run("--list", "--json", "--key-file", str(disaster.key_file))
+    assert done.returncode == 0
+    newest = json.loads(done.stdout)["projects"][GID][0]
+    assert (newest["version"], newest["restorable"]) == (4, True)
+    assert newest["damage"] == stored.taken.facts["damage"]
+    shown = disaster.run("--list", "--key-file", str(disaster.key_file)).stdout
+    assert "whole, of a damaged database: " in shown
+    target = ("--to", str(disaster.target), "--key-file", str(disaster.key_file))
+    done = disaster.run(GID, *target, "--json")
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["damage"]
+    assert disaster.target.read_bytes() == stored.content
 
 
 def test_of_two_attempts_at_one_version_each_can_be_had(

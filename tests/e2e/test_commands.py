@@ -35,6 +35,8 @@ def test_a_backup_and_a_restore_by_commands_bring_the_database_back(service: Ser
         "job.token",
         "status",
         "info",
+        "damage",
+        "unchecked",
     }
     assert (told["project"], told["version"], told["status"]) == (gid, 1, "done")
     assert told["info"]["remaining"] == 0

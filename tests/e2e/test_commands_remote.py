@@ -134,6 +134,7 @@ def test_a_pipeline_makes_a_version_without_settings_that_is_gone_back_to(
     told = json.loads(done.stdout)
     assert set(told) == {
         *("project", "version", "last_backed_up", "job.token", "status", "info"),
+        *("damage", "unchecked"),
     }
     assert (told["project"], told["version"], told["status"]) == (gid, 1, "done")
     assert "backup_project done 100%" in done.stderr.splitlines()
@@ -142,6 +143,23 @@ def test_a_pipeline_makes_a_version_without_settings_that_is_gone_back_to(
     execute(database, "DELETE FROM products")
     run(service.environment, "restore", gid, "1", "--yes", "--wait")
     assert content_of(database) == before
+
+
+def test_a_pipeline_that_insists_on_a_damaged_database_is_warned(
+    service: Service, key_file: Path
+) -> None:
+    gid, database = service.add_project(name="Damaged pipeline")
+    key_file.write_text(run(service.environment, "create_api_key", gid, "pipeline"))
+    with database.open("r+b") as file:  # nobody has it open
+        file.seek(4096 * 20)
+        file.write(bytes(4096 * 3))
+    where = ("--url", service.url, "--api-key-file", str(key_file), "--project", gid)
+    assert remote(*where, "--wait").returncode == 3
+    done = remote(*where, "--keep-damaged", "--wait", "--json")
+    assert done.returncode == 0, done.stderr
+    damage = json.loads(done.stdout)["damage"]
+    assert damage
+    assert f"warning: damage is known of version 2: {damage}" in done.stderr
 
 
 def test_the_client_imports_no_django(service: Service) -> None:

@@ -89,7 +89,7 @@ def test_what_was_uploaded_is_downloaded_bit_for_bit(
     content = path.read_bytes()
     result = imported(owner, project, path, name="from elsewhere")
     assert "error" not in result["info"]
-    (version,) = owner.call(f"/api/p/{project}/backups/get")["backups"]
+    (version,) = owner.call(f"/api/p/{project}/backups/get", facts=True)["backups"]
     assert (version["name"], version["purpose"]) == ("from elsewhere", "imported")
     assert version["facts"]["tables"] == {"t": 3000}
     assert version["sha256"] is None
@@ -246,13 +246,29 @@ def test_a_damaged_file_is_refused_with_the_reason_and_lists_nothing(
     assert "damage" in error["reason"]
     assert owner.versions(project) == []
     assert_no_upload_is_left(service)
+    kept = imported(owner, project, path, keep_damaged="true")
+    assert kept["info"]["damage"]
+    (version,) = owner.call(f"/api/p/{project}/backups/get")["backups"]
+    assert version["damage"] == kept["info"]["damage"]
+    assert download(owner, project, kept["version"]).content == content
+
+
+def test_a_version_of_an_empty_database_is_downloaded_and_imported_again(
+    owner: Client, project: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "empty.db"
+    path.write_bytes(download(owner, project, owner.backup(project)).content)
+    assert path.stat().st_size == 0
+    result = imported(owner, project, path)
+    assert "error" not in result["info"]
+    assert download(owner, project, result["version"]).content == b""
 
 
 @pytest.mark.parametrize(
     ("files", "fields", "code", "named"),
     [
         ({"upload_file": b"no database at all"}, {}, 400, "upload_file"),
-        ({"upload_file": b""}, {}, 400, "upload_file"),
+        ({"upload_file": b"SQLite format 3\0"}, {"keep_damaged": "yes"}, 400, "keep_damaged"),
         ({"another": b"SQLite format 3\0"}, {}, 400, "upload_file"),
         ({"upload_file": b"SQLite format 3\0"}, {"created_by": " "}, 400, "created_by"),
         ({"upload_file": b"SQLite format 3\0"}, {"name": "Backup 99"}, 1001, "name"),

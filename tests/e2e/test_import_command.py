@@ -18,7 +18,7 @@ def test_a_file_becomes_a_version_and_stays_as_it_is(service: Service, tmp_path:
     told = json.loads(run(service.environment, *arguments, "--wait", "--json"))
     assert (told["project"], told["status"]) == (gid, "done")
     client = service.client()
-    (version,) = client.call(f"/api/p/{gid}/backups/get")["backups"]
+    (version,) = client.call(f"/api/p/{gid}/backups/get", facts=True)["backups"]
     assert version["version"] == told["version"]
     assert version["name"] == "from a file"
     assert (version["created_by"], version["purpose"]) == ("me", "imported")
@@ -40,7 +40,7 @@ def test_a_database_in_use_is_taken_with_its_newest_changes_by_any_of_its_names(
     other.execute("INSERT INTO t(x) VALUES ('newest')")
     run(service.environment, "import_file", gid, str(link), "--wait")
     other.close()
-    (version,) = service.client().call(f"/api/p/{gid}/backups/get")["backups"]
+    (version,) = service.client().call(f"/api/p/{gid}/backups/get", facts=True)["backups"]
     assert version["facts"]["tables"] == {"t": 3001}
 
 

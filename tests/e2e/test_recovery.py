@@ -56,7 +56,7 @@ def test_after_the_loss_of_everything_but_storage_and_key_all_versions_are_resto
         assert f"{project}  a new project" in after.manage("adopt_store", "--dry-run")
         told = json.loads(after.manage("adopt_store", "--owner", after.username, "--json"))
         assert told["projects"] == [
-            {"project": project, "versions": sorted(contents), "damaged": []}
+            {"project": project, "versions": sorted(contents), "damaged": [], "unreadable": []}
         ]
         database = kept / "databases" / f"{project}.sqlite3"
         api_key = after.manage("create_api_key", project, "recovery").strip()

@@ -377,7 +377,7 @@ def test_a_version_that_failed_is_422_for_good(own_shelf: Shelf) -> None:
 
 
 def test_the_details_of_a_version_are_true(shelf: Shelf) -> None:
-    (one,) = shelf.client.call(f"/api/p/{shelf.gid}/backups/get", version=3)["backups"]
+    (one,) = shelf.client.call(f"/api/p/{shelf.gid}/backups/get", version=3, facts=True)["backups"]
     listed = shelf.client.versions(shelf.gid)[0]
     assert {key: one[key] for key in listed} == listed
     assert set(one) - set(listed) == {
@@ -391,6 +391,8 @@ def test_the_details_of_a_version_are_true(shelf: Shelf) -> None:
         "checked_on",
         "verified_on",
         "damage",
+        "unchecked",
+        "remarks",
         "facts",
     }
     assert (one["state"], one["purpose"], one["verified_on"]) == ("complete", "asked_for", None)
@@ -406,7 +408,7 @@ def test_the_details_of_a_version_are_true(shelf: Shelf) -> None:
 def test_several_versions_are_got_in_the_order_asked_for_and_an_unknown_one_refuses_all(
     shelf: Shelf,
 ) -> None:
-    result = shelf.client.call(f"/api/p/{shelf.gid}/backups/get", versions=[2, 3, 1])
+    result = shelf.client.call(f"/api/p/{shelf.gid}/backups/get", versions=[2, 3, 1], facts=True)
     assert [item["version"] for item in result["backups"]] == [2, 3, 1]
     assert [item["facts"]["tables"]["items"] for item in result["backups"]] == [800, 1200, 400]
     for unknown in (0, 4):

@@ -74,7 +74,7 @@ def test_todays_code_restores_every_version_bit_for_bit(repository: Path, tmp_pa
                 )
             assert written.sha256 == expected[version]["sha256"]
             assert written.size == expected[version]["size"]
-            assert written.finding == ""
+            assert written.findings.damage == ""
 
 
 @repository

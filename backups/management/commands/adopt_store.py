@@ -6,9 +6,10 @@ from django.core.management.base import CommandError
 
 from backups.adoption import Adoption, OwnerNeeded, adopt, gids_in_store, planned
 from backups.errors import StorageError
+from backups.findings import as_fields
 from backups.management.base import BackupsCommand
 from jobs.errors import ProjectBusy
-from jobs.waiting import Exit
+from jobs.waiting import Exit, warnings_of
 from projects.errors import NotAllowed
 from projects.management.base import shown
 from projects.management.lookup import USER_HELP, find_person
@@ -72,6 +73,12 @@ class Command(BackupsCommand):
         self.stdout.write(f"{adoption.gid}  {name}: versions {deed}: {numbers}")
         for one in adoption.damaged:
             self.stderr.write(f"  version {one.version} is not listed: {shown(one.damage)}")
+        for one in adoption.unreadable:
+            reason = f"it can't be read now, try again: {shown(one.trouble)}"
+            self.stderr.write(f"  version {one.version} is not listed: {reason}")
+        for one in adoption.versions:
+            for warning in warnings_of({"version": one.version, **as_fields(one.findings)}):
+                self.stderr.write(f"  warning: {shown(warning)}")
 
 
 def _told(adoption: Adoption) -> dict[str, Any]:
@@ -79,4 +86,7 @@ def _told(adoption: Adoption) -> dict[str, Any]:
         "project": adoption.gid,
         "versions": [one.version for one in adoption.versions],
         "damaged": [{"version": one.version, "reason": one.damage} for one in adoption.damaged],
+        "unreadable": [
+            {"version": one.version, "reason": one.trouble} for one in adoption.unreadable
+        ],
     }

@@ -2,6 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from backups.cloning import clone_backup
+from backups.findings import as_fields
 from backups.management.base import BackupsCommand, asked
 from backups.remote.command import add_waiting_arguments
 from jobs.models import Job
@@ -41,6 +42,13 @@ class Command(BackupsCommand):
             )
             version = f"version {backup.version}"
             begun = f"{clone.gid} {shown(clone.name)} is to hold {version}"
-            return asked(clone, backup.version, job, begun, f"{clone.gid} holds {version}")
+            return asked(
+                clone,
+                backup.version,
+                job,
+                begun,
+                f"{clone.gid} holds {version}",
+                **as_fields(backup.findings),
+            )
 
         self.run(ask, options)

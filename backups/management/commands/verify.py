@@ -58,6 +58,7 @@ class Command(BackupsCommand):
             backup, job = verify_backup(project=project, requested_by=None, version=number)
             version = f"version {backup.version}"
             begun = f"the verification of {version} is asked for"
-            return asked(project, backup.version, job, begun, f"{version} is whole")
+            ended = f"{version} is whole: all that was backed up is there"
+            return asked(project, backup.version, job, begun, ended, damaged=Exit.DAMAGED)
 
         self.run(ask, options, deadline=options["deadline"])

@@ -8,7 +8,17 @@ from backups.models import Backup
 from projects.management.base import iso, table
 from projects.management.lookup import PROJECT_HELP, find_project
 
-TITLES = ("VERSION", "NAME", "CREATED BY", "TIME", "SIZE", "STORED", "PURPOSE", "VERIFIED")
+TITLES = (
+    "VERSION",
+    "NAME",
+    "CREATED BY",
+    "TIME",
+    "SIZE",
+    "STORED",
+    "PURPOSE",
+    "VERIFIED",
+    "DAMAGE",
+)
 
 
 class Command(BackupsCommand):
@@ -20,14 +30,21 @@ class Command(BackupsCommand):
             "--all", action="store_true", help="also those pending, failed or deleted"
         )
         parser.add_argument("--json", action="store_true", dest="as_json")
+        parser.add_argument(
+            "--facts",
+            action="store_true",
+            help="with --json, also what each database said of itself",
+        )
 
     def handle(self, *args: Any, project: str, **options: Any) -> None:
         found = find_project(project)
         backups = Backup.objects.filter(project=found).select_related("job")
         if not options["all"]:
             backups = backups.restorable()
+        if not options["facts"]:
+            backups = backups.defer("facts")
         if options["as_json"]:
-            told = [version_details(backup) for backup in backups]
+            told = [version_details(backup, with_facts=options["facts"]) for backup in backups]
             self.stdout.write(json.dumps({"project": str(found.gid), "versions": told}))
         elif options["all"]:
             self.stdout.write(table((*TITLES, "STATE"), ((*_row(b), b.state) for b in backups)))
@@ -44,5 +61,13 @@ def _row(backup: Backup) -> tuple[object, ...]:
         "-" if backup.size is None else backup.size,
         "-" if backup.stored is None else backup.stored,
         backup.get_purpose_display(),
-        f"damaged: {backup.damage}" if backup.damage else iso(backup.verified_on),
+        iso(backup.verified_on),
+        _damage(backup),
     )
+
+
+def _damage(backup: Backup) -> str:
+    findings = backup.findings
+    if findings.damage:
+        return findings.damage
+    return f"not fully checked: {findings.unchecked}" if findings.unchecked else "-"

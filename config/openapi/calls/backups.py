@@ -6,6 +6,7 @@ from backups import files
 from backups.views import clones, downloads, imports, verification, versions
 from config.openapi.call import Call
 from config.openapi.entities import (
+    FINDINGS,
     PROJECT,
     PROJECTS,
     TOKEN,
@@ -24,6 +25,17 @@ NAME: dict[str, Shape] = {
         "description": "At most 200 characters. `Backup <number>` only with the version's own"
         " number; else 1001."
     }
+}
+RESTORED = {
+    "project": PROJECT,
+    "version": version(),
+    "last_restored": timestamp(),
+    **FINDINGS,
+}
+CLONED = {"project": PROJECT, "version": version(), **FINDINGS}
+DRY = {
+    "description": "Whether all is only checked: nothing is started, and there is no job. The call"
+    " is refused for the same reasons."
 }
 
 CALLS: dict[type[APIView], Call] = {
@@ -58,14 +70,12 @@ CALLS: dict[type[APIView], Call] = {
     versions.RestoreView: Call(
         TAG,
         "Go back to a version",
-        record(
-            {
-                "project": PROJECT,
-                "version": version(),
-                "last_restored": timestamp(),
-                "job.token": TOKEN,
-            }
-        ),
+        {
+            "oneOf": [
+                record(RESTORED | {"job.token": TOKEN}),
+                record(RESTORED | {"safety": {"type": "boolean", "examples": [True]}}),
+            ]
+        },
         takes=versions.RestoreParameters,
         body={"version": VERSION},
         notes={
@@ -73,14 +83,17 @@ CALLS: dict[type[APIView], Call] = {
                 "description": "Whether what the database holds now is kept as a version of its own"
                 " first; without it as the setting SAFETY_VERSIONS says, which is true if nothing"
                 " else was set."
-            }
+            },
+            "dry": DRY,
         },
         fails=(VERSION_UNKNOWN, not_started("restore")),
         repeatable=True,
         description="For members. Answers as soon as the job is safely recorded. The job first"
         " lists what the database holds as a version with purpose `safety`, at the very moment"
         " from which on nobody else writes; to restore that version undoes the restore. If it can't"
-        " be stored, nothing is changed.",
+        " be stored, nothing is changed. What is stored whole is put back whatever is known of the"
+        " database in it; `damage` and `unchecked` tell before. With `dry` the answer has `safety`,"
+        " whether a version would be made of what the database holds now, and no `job.token`.",
     ),
     verification.VerifyView: Call(
         TAG,
@@ -91,21 +104,29 @@ CALLS: dict[type[APIView], Call] = {
         fails=(VERSION_UNKNOWN, not_started("verify")),
         repeatable=True,
         description="For members. A job reads, hashes and opens all that is stored of it, puts it"
-        " together aside and checks what comes out. Damage is told by the job's `info.error`, and"
-        " by `damage` in the version's details until another verification finds the version whole.",
+        " together aside and checks what comes out. Damage of what is stored is told by the job's"
+        " `info.error`, and by `damage` in the version's details until another verification finds"
+        " the version whole. A version that is whole, of a database that was damaged when it was"
+        " backed up, is verified: then `info.damage` and the version's `damage` say so.",
     ),
     clones.CloneView: Call(
         TAG,
         "Put a version into a new project",
-        record({"project": PROJECT, "version": version(), "job.token": TOKEN}),
-        PROJECTS,
+        {
+            "oneOf": [
+                record(CLONED | {"job.token": TOKEN}),
+                record(CLONED, description="Of a dry call: `project` is this one."),
+            ]
+        },
+        {"oneOf": [PROJECTS, EMPTY]},
         takes=clones.CloneParameters,
         body={"version": VERSION, "name": "Catalogue, to try things out"},
         notes={
             "name": {
                 "description": "The new project's, at most 200 characters; else that of this"
                 " project with the version."
-            }
+            },
+            "dry": DRY,
         },
         fails=(VERSION_UNKNOWN, INVALID_NAME, not_started("clone")),
         repeatable=True,
@@ -137,7 +158,12 @@ CALLS: dict[type[APIView], Call] = {
             "created_by": {"description": "Groups backups. Not blank."},
             "upload_file": {
                 "description": "A SQLite database file that no program has open. One that was in"
-                " WAL mode must have been closed: what is in its -wal file is not in it."
+                " WAL mode must have been closed: what is in its -wal file is not in it, which a"
+                " remark of the version and its job says. A file of no bytes is an empty database."
+            },
+            "keep_damaged": {
+                "description": "`true` or `false`: whether a file that is found to be damaged is"
+                " taken as it is. Without it the job fails, and its reason tells of the damage."
             },
         },
         fails=(INVALID_NAME, not_started("import")),
@@ -173,8 +199,15 @@ CALLS: dict[type[APIView], Call] = {
         ),
         takes=versions.GetParameters,
         body={"page.size": 1},
+        notes={
+            "facts": {
+                "description": "Whether the answer tells what each database said of itself; then of"
+                f" at most {versions.MAX_WITH_FACTS} versions."
+            }
+        },
         fails=(VERSION_UNKNOWN,),
-        description="All of them, the newest first and in pages, or those that are named.",
+        description="All of them, the newest first and in pages, or those that are named, each"
+        " once.",
     ),
     versions.DeleteView: Call(
         TAG,

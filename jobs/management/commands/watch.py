@@ -74,6 +74,8 @@ def _line(event: Event, names: dict[UUID, str]) -> str:
         what = f"{event.data['job']} {event.data['status']} {percent_of(event.data)}%"
         if error := event.data["info"].get("error"):
             what += f" {error['info'].get('reason', error['message'])}"
+        if damage := event.data["info"].get("damage"):
+            what += f" damage: {damage}"
     else:
         what = f"{event.data_type} {event.action}"
     parts = [when, str(event.cursor), _name(event.project_gid, names), what, event.data_key]
