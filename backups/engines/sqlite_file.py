@@ -20,7 +20,7 @@ drop the locks that this process has on it, and a name may stand for another fil
 import os
 import struct
 from bisect import bisect_left
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from backups.engines.sqlite_connection import (
@@ -67,6 +67,9 @@ class FilePages:
         self._lock_page = lock_page(page_size)
         self._numbers = sorted(newer | {self._lock_page} if self._lock_page <= count else newer)
         self._held: dict[int, bytes] | None = None
+        # Called when all is read, to wait for another thread that uses the connection: SQLite holds
+        # a lock of the connection all through a statement, even to be asked for its transaction.
+        self.before_asking: Callable[[], None] = lambda: None
         if len(self._numbers) * page_size <= _NEWER_BYTES:
             self._held = {number: self._newer(number) for number in self._numbers}
 
@@ -87,6 +90,7 @@ class FilePages:
         at_once = max(unit, STRETCH // unit * unit)
         for start in range(0, self._size, at_once):
             yield self._patched(self._read(start, min(at_once, self._size - start)), start)
+        self.before_asking()
         # An error of the disk, in whatever else the connection was asked meanwhile, ends its
         # transaction, and nothing keeps the pages still any more.
         if not self._connection.in_transaction:

@@ -150,6 +150,8 @@ def sqlite_snapshot(
         chunks = file.chunks if file else partial(database_chunks, connection, page_size)
         if streams:
             with closing(look_at(lambda: nullcontext(connection))) as look:
+                if file:
+                    file.before_asking = look.wait
                 # Only a connection that is not used for reading can be looked through meanwhile.
                 yield snapshot_of(chunks, look, beside=file is not None and file.asks_no_more)
             return
