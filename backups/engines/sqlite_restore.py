@@ -22,13 +22,13 @@ from backups.engines.sqlite_connection import (
     Connection,
     SqliteError,
     lenient,
-    opened,
     read_schema,
     sqlite_errors_translated,
 )
 from backups.engines.sqlite_copy import checked_copy
 from backups.engines.sqlite_file import FilePages, file_pages, seen_at
 from backups.engines.sqlite_header import Header
+from backups.engines.sqlite_live import opened_to_write, place_journal
 from backups.engines.sqlite_mark import CookieMark
 from backups.engines.sqlite_pages import LivePages, live_header
 from backups.engines.sqlite_safety import LiveDamaged, live_snapshot
@@ -67,10 +67,14 @@ def restore_in_place(
     version = first_page(content)
     live_sound, content_sound = True, DAMAGE not in content.facts
     seen = seen_at(path)
-    with opened(path, lock_wait=lock_wait) as connection, sqlite_errors_translated():
+    with (
+        opened_to_write(path, lock_wait=lock_wait) as (connection, beside),
+        sqlite_errors_translated(),
+    ):
         while True:
             try:
                 with _one_transaction(connection, content.unit_size):
+                    place_journal(connection, beside)
                     live = live_header(connection)
                     check_encoding(version, live)
                     if version and version.layout != live.layout:

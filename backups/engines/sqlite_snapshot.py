@@ -12,11 +12,11 @@ from backups.engines.sqlite_connection import (
     Connection,
     SqliteError,
     lenient,
-    opened,
     sqlite_errors_translated,
     value,
 )
 from backups.engines.sqlite_file import file_pages, seen_at
+from backups.engines.sqlite_live import opened_to_read
 from backups.engines.sqlite_look import Look
 from backups.engines.sqlite_soundness import examined_facts
 from backups.engines.sqlite_spool import READ_SIZE, spooled
@@ -93,7 +93,7 @@ def sqlite_snapshot(
         return SqliteSnapshot(
             unit_size=page_size,
             units=pages,
-            facts=look.facts,
+            facts=rest.trusted(look.facts) if rest else look.facts,
             begin_facts=look.begin if beside else lambda: None,
             chunks=chunks,
             release=release,
@@ -109,7 +109,8 @@ def sqlite_snapshot(
         return Look(find)
 
     seen = seen_at(path)
-    with opened(path, lock_wait=lock_wait, immutable=private) as connection:
+    with opened_to_read(path, lock_wait=lock_wait, private=private) as (connection, rest):
+        immutable = private or rest is not None
         with sqlite_errors_translated():
             lenient(connection, yes=keep_damaged)
             connection.execute("BEGIN")
@@ -118,9 +119,12 @@ def sqlite_snapshot(
             connection.execute(f"SELECT 1 FROM {table}").fetchall()  # noqa: S608
             page_size: int = value(connection, "PRAGMA page_size")
             pages: int = value(connection, "PRAGMA page_count")
-            streams = private or value(connection, "PRAGMA journal_mode") == "wal"
-            file = file_pages(connection, path, seen, immutable=private)
+            streams = immutable or value(connection, "PRAGMA journal_mode") == "wal"
+            file = file_pages(connection, path, seen, immutable=immutable)
+        chunks: Callable[[int], Iterator[bytes]]
         chunks = file.chunks if file else partial(database_chunks, connection, page_size)
+        if rest:
+            chunks = rest.watched(chunks)
         if streams:
             with closing(look_at(lambda: nullcontext(connection))) as look:
                 # Only a connection that is not used for reading can be looked through meanwhile.

@@ -19,6 +19,7 @@ def backup_project(run: Run) -> None:
     backup = Backup.objects.get(job=run.job)
     parent = parent_for_next(project)
     with reasons_for_users(), _advised():
+        targets.note_rights(project)
         taken = pipeline.take(
             targets.engine_of(project),
             targets.store_of(project),

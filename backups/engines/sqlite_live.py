@@ -1,0 +1,292 @@
+"""Opening a database that other users' programs use, so that nothing is left in their way.
+
+What SQLite would make beside it is looked at before SQLite can make it; see `sqlite_ownership`.
+Where that is not fit, a database in WAL mode is read past SQLite's locks while it is at rest
+(`sqlite_rest`), or refused, with what can be done about it.
+"""
+
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from backups.engines.sqlite_connection import (
+    Connection,
+    SqliteError,
+    lenient,
+    opened,
+    value,
+)
+from backups.engines.sqlite_file import descriptors_of
+from backups.engines.sqlite_ownership import JOURNAL, SHM, WAL, Beside, give
+from backups.engines.sqlite_rest import AtRest
+from backups.errors import DatabaseBusy, DatabaseUnreachable, SourceError
+
+REMEDY = "run Savepoint as the database's owner, or see 'Which user' in docs/configuration.md"
+NO_FOLDER = (
+    "Savepoint's user may not write the folder of the database, where SQLite needs files beside it;"
+    f" {REMEDY}"
+)
+ONLY_READ = (
+    "Savepoint's user may read the database but not write it, and what SQLite would leave beside it"
+    f" then would be in the way of its own programs; {REMEDY}"
+)
+IN_THE_WAY = (
+    "the database is another user's, whose programs could not use the files that SQLite would make"
+    f" beside it for Savepoint's user; {REMEDY}"
+)
+NOT_WRITABLE = f"Savepoint's user may not write the database; nothing was changed; {REMEDY}"
+OTHERS_FILES = (
+    "Savepoint's user may not use the files that the database's own programs keep beside it;"
+    f" {REMEDY}"
+)
+CHANGES_WAIT = (
+    "a program was killed while it wrote the database, and Savepoint's user may not undo what it"
+    " began; open the database with one of its own programs once"
+)
+SEVERAL_NAMES = (
+    "the database's file has another name (a hard link), and what is written by one name also"
+    " changes what stands by the other; nothing was changed; give the database a file of its own"
+    " while no program uses it: copy it, and move the copy over it"
+)
+
+_POLL = 0.01
+# See "Database Locks" and PENDING_BYTE, SHARED_FIRST and SHARED_SIZE in SQLite's os.h.
+_SHARED_FIRST, _SHARED_SIZE = (1 << 30) + 2, 510
+# Where the locks of a -shm file begin, and how many bytes they have; see "WAL-Index Format".
+_SHM_LOCKS, _SHM_LOCKS_SIZE = 120, 9
+_HEADER = 100
+_VERSIONS = slice(18, 20)
+
+
+@contextmanager
+def opened_to_read(
+    path: Path, *, lock_wait: float, private: bool = False
+) -> Iterator[tuple[Connection, AtRest | None]]:
+    """A connection to an existing database that is only read; `lock_wait` is in seconds.
+    `private`: the file is Savepoint's own, and nobody else has it open.
+
+    Where it comes with an `AtRest`, it is immutable, and what was read by it is true if that says
+    so afterwards. Raises SourceError.
+    """
+    with ExitStack() as stack:
+        connection = stack.enter_context(opened(path, lock_wait=lock_wait, immutable=private))
+        if private or _is_simple(beside := Beside(path)):
+            yield connection, None
+            return
+        reason = _prepared_to_read(connection, beside, lock_wait)
+        if not reason:
+            with _reason_of_rollback(beside):
+                yield connection, None
+            return
+        stack.close()
+        rest = AtRest(path, patience=lock_wait, otherwise=reason)
+        connection = stack.enter_context(opened(path, lock_wait=lock_wait, immutable=True))
+        try:
+            yield connection, rest
+        except SourceError:
+            rest.check()  # or what was come upon is none of the database's fault
+            raise
+
+
+@contextmanager
+def opened_to_write(
+    path: Path, *, lock_wait: float, alone: bool = False
+) -> Iterator[tuple[Connection, Beside]]:
+    """A connection to an existing database that is written to; `lock_wait` is in seconds.
+
+    In a rollback-journal mode the journal has to be placed before the first write, when nobody
+    else can write any more: `Beside.place`. `alone`: the database is taken out of WAL mode. Raises
+    SourceError, with nothing changed.
+    """
+    with opened(path, lock_wait=lock_wait) as connection:
+        beside = Beside(path)
+        check_names(path)
+        if not _is_simple(beside):
+            _prepare_to_write(connection, beside, lock_wait, alone=alone)
+        yield connection, beside
+
+
+def place_journal(connection: Connection, beside: Beside) -> None:
+    """Have the right journal there, in a transaction that keeps all others out. Raises SourceError,
+    and SQLite's own errors."""
+    if not beside.plain and value(connection, "PRAGMA journal_mode") != "wal":
+        beside.place([JOURNAL])
+
+
+def has_other_names(path: Path) -> bool:
+    """Whether the file at `path` has another name. Raises OSError."""
+    return os.stat(path).st_nlink > 1
+
+
+def check_names(path: Path) -> None:
+    """Raise DatabaseUnreachable if the database's file has another name: SQLite finds a -wal or
+    -journal by the name only, and a restore would write to both."""
+    if has_other_names(path):
+        raise DatabaseUnreachable(SEVERAL_NAMES)
+
+
+def _is_simple(beside: Beside) -> bool:
+    """Whether all goes as it does for the database's own programs."""
+    return beside.plain and beside.allows(os.R_OK | os.W_OK) and beside.folder_allows()
+
+
+def _prepared_to_read(connection: Connection, beside: Beside, lock_wait: float) -> str:
+    """Get ready to read through SQLite; returns why that can't be, if it can't."""
+    with _kept(connection, beside.path, lock_wait) as wal:
+        if not wal:
+            return ""  # only writers make a journal
+        _mend(beside)
+        missing = beside.missing((WAL, SHM))
+        if missing:
+            reason = _reason_against_making(beside)
+            if reason:
+                return reason
+            beside.place(missing)
+        elif not (beside.allows(os.R_OK, WAL) and beside.allows(os.R_OK, SHM)):
+            return OTHERS_FILES
+        _take_hold(connection)
+    return ""
+
+
+def _prepare_to_write(
+    connection: Connection, beside: Beside, lock_wait: float, *, alone: bool
+) -> None:
+    if not beside.allows(os.R_OK | os.W_OK):
+        raise DatabaseUnreachable(NOT_WRITABLE)
+    with _kept(connection, beside.path, lock_wait) as wal:
+        if wal:
+            _mend(beside)
+        needed = (WAL, SHM) if wal else (JOURNAL,)
+        missing = beside.missing(needed)
+        if missing or alone or not wal:
+            reason = _reason_against_making(beside)
+            if reason:
+                raise DatabaseUnreachable(reason)
+        for suffix in needed:
+            if suffix in missing:
+                continue
+            if not beside.allows(os.R_OK | os.W_OK, suffix):
+                raise DatabaseUnreachable(OTHERS_FILES)
+            if (alone or not wal) and not beside.may_delete(suffix):
+                raise DatabaseUnreachable(OTHERS_FILES)
+        if not wal:
+            return
+        # A connection that is alone has no -shm.
+        beside.place([suffix for suffix in missing if not (alone and suffix == SHM)])
+        if not alone:
+            _take_hold(connection)
+
+
+def _reason_against_making(beside: Beside) -> str:
+    if not beside.folder_allows():
+        return NO_FOLDER
+    if not beside.allows(os.R_OK | os.W_OK):
+        return ONLY_READ  # nor could it remove them
+    return "" if beside.usable else IN_THE_WAY
+
+
+def _take_hold(connection: Connection) -> None:
+    """Have SQLite open the files beside the database, and lock it as all who use it do."""
+    lenient(connection, yes=True)
+    with suppress(SqliteError):  # whoever reads next comes upon it too, and says so
+        connection.execute("PRAGMA schema_version").fetchall()
+    lenient(connection, yes=False)
+
+
+@contextmanager
+def _kept(connection: Connection, path: Path, lock_wait: float) -> Iterator[bool]:
+    """Nobody removes what lies beside the database, or changes its journal mode. Tells whether it
+    is in WAL mode; true also when that can't be told.
+
+    The last program that closes a database in WAL mode removes the -wal and -shm, for which it
+    needs all others' locks gone. So a lock like those of all readers is put on the file: one of
+    the descriptor (SQLite's own, so that none is closed), not of the process, as SQLite goes by
+    those of its process.
+    """
+    try:
+        descriptors = descriptors_of(os.stat(path))
+    except OSError as error:
+        raise DatabaseUnreachable(f"the database cannot be reached: {error.strerror}") from error
+    if not descriptors:
+        yield True
+        return
+    descriptor = descriptors[-1]
+    _lock_shared(descriptor, lock_wait)
+    try:
+        yield os.pread(descriptor, _HEADER, 0)[_VERSIONS] == b"\2\2"
+    finally:
+        _set_lock(descriptor, fcntl.F_UNLCK, _SHARED_FIRST, _SHARED_SIZE)
+
+
+def _lock_shared(descriptor: int, lock_wait: float) -> None:
+    deadline = time.monotonic() + lock_wait
+    while True:
+        try:
+            return _set_lock(descriptor, fcntl.F_RDLCK, _SHARED_FIRST, _SHARED_SIZE)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise DatabaseBusy("the database is locked by another process") from error
+        except OSError as error:
+            raise DatabaseUnreachable(f"the database cannot be locked: {error.strerror}") from error
+        time.sleep(_POLL)
+
+
+def _set_lock(descriptor: int, kind: int, start: int, length: int) -> None:
+    """Raises BlockingIOError when another holds it, OSError."""
+    # struct flock: type, whence, start, length, process.
+    wanted = struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0)
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+
+
+def _mend(beside: Beside) -> None:
+    """Give what an earlier process of this user left beside the database the right owner and
+    group; where that can't be, remove it if nobody uses it and nothing is in it.
+
+    What stays is removed by SQLite at the end, if this process may write the database.
+    """
+    unfit = [suffix for suffix in (WAL, SHM) if beside.unfit(suffix)]
+    if not unfit:
+        return
+    try:
+        if beside.usable and beside.allows(os.W_OK):
+            for suffix in unfit:
+                give(beside.file(suffix), beside.made)
+        elif not beside.allows(os.W_OK):
+            _remove_unused(beside)
+    except OSError as error:
+        raise DatabaseUnreachable(
+            f"what an earlier process left beside the database can't be mended: {error.strerror}"
+        ) from error
+
+
+def _remove_unused(beside: Beside) -> None:
+    wal, shm = beside.found(WAL), beside.found(SHM)
+    if shm is None or not beside.unfit(SHM) or (wal is not None and wal.st_size):
+        return
+    descriptor = os.open(beside.file(SHM), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        # All who have it open hold one of these.
+        _set_lock(descriptor, fcntl.F_WRLCK, _SHM_LOCKS, _SHM_LOCKS_SIZE)
+        for suffix in (WAL, SHM):
+            if beside.unfit(suffix):
+                os.unlink(beside.file(suffix))
+    except BlockingIOError:
+        return  # in use, by a process of this user that will end
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _reason_of_rollback(beside: Beside) -> Iterator[None]:
+    """Say why a database can't be read whose last writer was killed."""
+    try:
+        yield
+    except DatabaseUnreachable as error:
+        journal = beside.found(JOURNAL)
+        if journal is None or not journal.st_size or beside.allows(os.W_OK):
+            raise
+        raise DatabaseUnreachable(CHANGES_WAIT) from error
