@@ -27,8 +27,8 @@ def made_here(path: Path, kind: str) -> str:
 
 
 def remove_abandoned(path: Path) -> int:
-    """Remove what processes of this user that have ended made beside the database at `path`, at
-    once. The names tell which processes.
+    """Remove at once what processes that have ended made beside the database at `path`, by the
+    processes that the names tell; for root those of all users.
 
     Returns how many files there were. Raises DatabaseUnreachable.
     """
@@ -38,8 +38,8 @@ def remove_abandoned(path: Path) -> int:
             if not _is_abandoned(path, entry.name) or not entry.is_file(follow_symlinks=False):
                 continue
             with suppress(FileNotFoundError):
-                # Of another user's processes this one may not be told whether they go on.
-                if entry.stat(follow_symlinks=False).st_uid == os.geteuid():
+                # Of another user's processes only root is told for sure whether they go on.
+                if os.geteuid() in (0, entry.stat(follow_symlinks=False).st_uid):
                     os.unlink(entry.path)
                     removed += 1
     return removed

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from backups.engines.sqlite import SqliteEngine
-from backups.errors import DatabaseUnreachable, SourceError
+from backups.errors import SourceError
 
 from ..store.killed import forked
 from .sqlite_files import make_database, rows_of
