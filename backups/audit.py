@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from blake3 import blake3
@@ -19,6 +20,7 @@ from backups.errors import (
     StorageUnwritable,
     VersionDamaged,
 )
+from backups.facts import Findings
 from backups.store.content import StoredContent
 from backups.store.manifest import Manifest
 from backups.store.outline import Outline
@@ -32,13 +34,24 @@ _PIECE_SIZE = 1 << 22
 _DAMAGES = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
 
 
+@dataclass(frozen=True)
+class Audited:
+    """A version that is whole.
+
+    `sha256`: of its content, in hex, for those who download it; empty if the engine has not read
+    all of it. `findings`: what the engine says of the database in it.
+    """
+
+    sha256: str
+    findings: Findings
+
+
 def audit(
     engine: Engine, project_store: ProjectStore, manifest_key: str, *, progress: Progress
-) -> str:
+) -> Audited:
     """Read, hash and open every object of a version, and let the engine examine its content.
 
-    Returns the content's SHA-256 in hex, for those who download it; empty if the engine has not
-    read all of it. `engine` is of the version's kind; its database isn't touched. Raises
+    `engine` is of the version's kind; its database isn't touched. Raises
     VersionDamaged when something is missing, is not what was written, can't be opened, or makes no
     sound database. Other StorageErrors and SourceErrors mean that it could not be found out, and
     what `progress` raises is passed on. Changes nothing. Holds no more of a pack in memory than a
@@ -56,8 +69,8 @@ def audit(
         _check_objects(project_store, outline, steps)
         with project_store.press() as press:
             content = _HashedContent(StoredContent(project_store, press, outline))
-            engine.examine(content, facts=outline.facts, progress=steps.examined)
-            return content.sha256
+            findings = engine.examine(content, facts=outline.facts, progress=steps.examined)
+            return Audited(content.sha256, findings)
 
 
 class _HashedContent:

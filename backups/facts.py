@@ -1,14 +1,42 @@
-"""What the facts of a version say about the soundness of its database, told the same everywhere."""
+"""What the facts of a version say about the soundness of its database, told the same everywhere.
+
+What proves a version is its content's hash. What the engine's own check says of the database is
+information: it is told wherever the version is, and refuses nothing but a new version of what is
+proved to be broken.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 DAMAGE = "damage"
 """The fact that says how the database was damaged when a version of it was kept all the same."""
 
+UNCHECKED = "unchecked"
+"""The fact that says what could not be looked at, and why; absent when all was."""
+
+VALUES = "values"
+"""The fact that lists findings about values, such as a row that breaks a CHECK. No damage: the
+application may know why."""
+
 STRUCTURE_CHECKED = "structure_checked"
-"""The fact that says whether the structure was checked: false when nobody has looked; absent when
-there was no time to look at all of it."""
+"""The fact that says whether all of the structure was looked at; false or absent if not."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of the soundness of a version's database; empty texts for nothing."""
+
+    damage: str = ""
+    unchecked: str = ""
+
+
+def findings_of(facts: Mapping[str, Any]) -> Findings:
+    """What these facts say of it. Those of older versions have no word of what was unchecked."""
+    damage, unchecked = facts.get(DAMAGE) or "", facts.get(UNCHECKED) or ""
+    if not unchecked and not damage and not facts.get(STRUCTURE_CHECKED):
+        unchecked = "not all of the database was looked at"
+    return Findings(str(damage), str(unchecked))
 
 
 def is_unchecked(facts: Mapping[str, Any]) -> bool:

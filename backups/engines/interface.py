@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from backups.facts import Findings
+
 Bytes = bytes | memoryview
 
 Progress = Callable[[int, int], None]
@@ -119,14 +121,16 @@ class Engine(Protocol):
         """A consistent view of the database, held no longer than needed.
 
         `keep_damaged`: a database that is damaged is given as it is, and its facts say so; without
-        it DatabaseDamaged is raised where damage is come upon. Raises SourceError.
+        it DatabaseDamaged is raised where damage is come upon, which is only what the engine proves
+        to be broken. What it can't judge is a fact. Raises SourceError.
         """
 
     def check(self, tick: Callable[[], None]) -> None:
-        """Find out whether the database is sound, all of it.
+        """Look for damage in all of the database, and remember what was found for the snapshots
+        that follow, which look no more. For a database that nobody else writes.
 
-        `tick` is called on the way; what it raises is passed on. Raises SourceError, for a
-        database that is not sound DatabaseDamaged or NotADatabase.
+        `tick` is called on the way; what it raises is passed on. Raises SourceError when it can't
+        be found out.
         """
 
     def restore(
@@ -143,7 +147,8 @@ class Engine(Protocol):
         written over: nobody else can write from then until the restore has ended. It is not
         called when there is no database. A database that is damaged is not refused; what `facts`
         tell of it may be little then, and its `structure_checked` is false: nobody has looked.
-        `before_commit` is called when everything is written and checked, directly before the
+        Nor is a content: its hash proves it, and what the engine's check would say of it doesn't
+        count. `before_commit` is called when everything is written and read back, right before the
         step that makes it true, with a mark by which `holds` can tell later whether it did.
         Whatever these or `progress` raise is passed on with nothing changed; so are SourceError
         (the database) and StorageError (the content). `progress` reaches 0 before the commit:
@@ -163,13 +168,14 @@ class Engine(Protocol):
         Call it while no restore of the database runs. Raises SourceError.
         """
 
-    def examine(self, content: Content, *, facts: Mapping[str, Any], progress: Progress) -> None:
-        """Find out whether `content` is a sound database, of which `facts` (those of the snapshot
-        that it is from) are true. The database itself is not looked at.
+    def examine(
+        self, content: Content, *, facts: Mapping[str, Any], progress: Progress
+    ) -> Findings:
+        """Read all of `content`, and find out what the engine says of the database in it. The
+        project's own database is not looked at.
 
-        A database that was known to be damaged when it was backed up (`facts["damage"]` says how),
-        or that nobody looked at then (`facts["structure_checked"]` is false), need not be sound: it
-        is enough that all of its content can be read. Raises DatabaseDamaged or NotADatabase for
-        what was found, other SourceErrors when it can't be found out, and what `content` or
-        `progress` raise.
+        `facts`: those of the snapshot that it is from. What is found belongs to the database that
+        was backed up, as `content` is proved by its hash: it is returned, not raised. Raises
+        DatabaseDamaged only when `facts` are not true of a content without damage, other
+        SourceErrors when it can't be found out, and what `content` or `progress` raise.
         """

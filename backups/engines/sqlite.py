@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backups.engines.interface import Content, Progress, Snapshot
-from backups.engines.sqlite_check import integrity_check
+from backups.engines.sqlite_check import Checked, check
 from backups.engines.sqlite_connection import database_exists, sqlite_errors_translated
 from backups.engines.sqlite_examine import examine
 from backups.engines.sqlite_leftovers import remove_leftovers
@@ -21,6 +22,7 @@ from backups.engines.sqlite_restore import LayoutDiffers, restore_in_place
 from backups.engines.sqlite_snapshot import sqlite_snapshot
 from backups.engines.sqlite_state import file_state
 from backups.errors import DatabaseUnreachable
+from backups.facts import Findings
 
 
 class SqliteEngine:
@@ -50,6 +52,7 @@ class SqliteEngine:
         self._check_seconds = check_seconds
         self._private = private
         self._rights = rights
+        self._checked: Checked | None = None
 
     def state(self) -> str:
         """See `Engine.state` and `file_state`."""
@@ -71,6 +74,7 @@ class SqliteEngine:
             check_seconds=self._check_seconds,
             keep_damaged=keep_damaged,
             private=self._private,
+            checked=self._checked,
         )
 
     def check(self, tick: Callable[[], None]) -> None:
@@ -82,7 +86,7 @@ class SqliteEngine:
             ),
             sqlite_errors_translated(),
         ):
-            integrity_check(connection, tick)
+            self._checked = check(connection, tick, thorough=True)
             if rest:
                 rest.check()
 
@@ -96,22 +100,19 @@ class SqliteEngine:
     ) -> None:
         """See `Engine.restore`; in place, or as a new file when there is none."""
         if database_exists(self._path):
-
-            def put(way: Callable[..., None]) -> None:
-                way(
-                    self._path,
-                    content,
-                    lock_wait=self._lock_wait,
-                    scratch=self._scratch,
-                    keep=keep,
-                    before_commit=before_commit,
-                    progress=progress,
-                )
-
+            put = partial(
+                restore_in_place,
+                self._path,
+                content,
+                lock_wait=self._lock_wait,
+                keep=keep,
+                before_commit=before_commit,
+                progress=progress,
+            )
             try:
-                put(restore_in_place)
+                put()
             except LayoutDiffers:
-                put(overwrite)
+                overwrite(*put.args, scratch=self._scratch, **put.keywords)
             return
         if not self._path.parent.is_dir():
             raise DatabaseUnreachable("the folder of the project's database does not exist")
@@ -137,9 +138,11 @@ class SqliteEngine:
                 header = header_of(self._path, lock_wait=self._lock_wait)
                 return header is not None and layout.is_reached(*header.layout, header.cookie)
 
-    def examine(self, content: Content, *, facts: Mapping[str, Any], progress: Progress) -> None:
+    def examine(
+        self, content: Content, *, facts: Mapping[str, Any], progress: Progress
+    ) -> Findings:
         """See `Engine.examine`."""
-        examine(content, facts, scratch=self._scratch, progress=progress)
+        return examine(content, facts, scratch=self._scratch, progress=progress)
 
     def remove_leftovers(self, *, grace: float) -> int:
         """See `Engine.remove_leftovers`."""

@@ -1,91 +1,117 @@
-"""Whether SQLite takes a restored content for a sound database, and how far a restore is."""
+"""SQLite's own check of a database, as far as it gets, and what came out of it.
 
-import logging
-from collections.abc import Callable, Mapping
+The check of the whole ends at the first thing that SQLite does not know, before or after it has
+looked at the pages. So what an application brings along has stand-ins: collations and functions
+that do nothing, and are remembered, since SQLite can't judge what hangs on them. Where that is not
+enough the tables are checked one by one, and those that can't be are told. CHECK constraints are
+never evaluated: they are the application's, and SQLite refuses some that it took when they were
+made.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from backups.engines.interface import Progress
-from backups.engines.sqlite_connection import Connection, SqliteError, source_error
-from backups.errors import DatabaseDamaged, NotADatabase
-from backups.facts import passed_for_sound
+from backups.engines.sqlite_connection import (
+    CORRUPT,
+    CORRUPT_VIRTUAL_TABLE,
+    INTERRUPTED,
+    IO_ERROR,
+    SQLITE_VERSION,
+    Connection,
+    SqliteError,
+    lenient,
+    own_words,
+    result_code,
+    source_error,
+)
+from backups.engines.sqlite_findings import Classifier, Kind
+from backups.errors import DatabaseUnreachable
+from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED, VALUES
 
-logger = logging.getLogger(__name__)
-
-# Findings about values, not about structure. The database that was backed up held them already,
-# and the content's hash answers for their being the same; they must not forbid its restore.
-_ABOUT_VALUES = ("NULL value in", "CHECK constraint failed in", "NUMERIC value in", "TEXT value in")
 _STEPS_BETWEEN_TICKS = 100_000
-_FINDINGS = 100
+_MOST_FINDINGS = 10_000
+# What SQLite gives at most when it is asked about one table.
+_MOST_OF_A_TABLE = 100
+_MOST_TOLD = 5
+# Longer definitions than this are not searched for names.
+_LONGEST_SQL = 1 << 20
+_CALL = re.compile(r"\b([A-Za-z_\x80-\uffff][\w$\x80-\uffff]*)\s*\(")
+_COLLATE = re.compile(r"\bCOLLATE\s+(?:\"((?:[^\"]|\"\")+)\"|'([^']+)'|\[([^\]]+)\]|(\w+))", re.I)
 
 
-class RestoreProgress:
-    """A restore's phases as one count of units that never rises."""
+@dataclass
+class Checked:
+    """What a check found. `structure`: all pages, trees and free pages were looked at; else `rest`
+    says what was not, beside `skipped`: tables that SQLite can't check, and why."""
 
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._remaining = total
+    structure: bool = False
+    damage: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    rest: str = ""
 
-    def written(self, units: int) -> None:
-        """The first `units` units are as they shall be: seven tenths of the work."""
-        self._report(self._total - units * 7 // 10)
+    def facts(self) -> dict[str, Any]:
+        """The same as facts of a version; see `backups.facts`."""
+        facts: dict[str, Any] = {STRUCTURE_CHECKED: self.structure and not self.damage}
+        if self.damage:
+            facts[DAMAGE] = f"SQLite finds damage: {_told(self.damage)}"
+        if unchecked := self._all_unchecked():
+            facts[UNCHECKED] = _told(unchecked)
+        if self.values:
+            facts[VALUES] = [own_words(text) for text in self.values[:_MOST_TOLD]]
+            if more := len(self.values) - _MOST_TOLD:
+                facts[VALUES] += [f"and {more} more"] if more > 0 else []
+        return facts
 
-    def reread(self, units: int, of: int) -> None:
-        """So many of the units to be read back are: two tenths. The rest is SQLite's check."""
-        share = self._total * units // max(1, of)
-        self._report(self._total - self._total * 7 // 10 - share * 2 // 10)
-
-    def tick(self) -> None:
-        """Still at work; gives the caller a chance to stop it."""
-        self._report(self._remaining)
-
-    def done(self) -> None:
-        """Everything but the commit is done."""
-        self._remaining = 0
-        self._progress(self._total, 0)
-
-    def _report(self, remaining: int) -> None:
-        self._remaining = min(self._remaining, max(remaining, 1))
-        self._progress(self._total, self._remaining)
-
-
-class StructureDamaged(DatabaseDamaged):
-    """SQLite finds the structure of a content broken."""
+    def _all_unchecked(self) -> list[str]:
+        tables = [f"the table {name} ({words})" for name, words in self.skipped.items()]
+        return [
+            *tables,
+            *self.unchecked,
+            *([self.rest] if self.rest and not self.structure else []),
+        ]
 
 
-def content_check(
-    connection: Connection, facts: Mapping[str, Any], tick: Callable[[], None]
-) -> None:
-    """`quick_check` of a version's content, as strict as its facts allow.
+def _told(texts: list[str]) -> str:
+    told = "; ".join(own_words(text) for text in texts[:_MOST_TOLD])
+    more = len(texts) - _MOST_TOLD
+    return f"{told}; and {more} more" if more > 0 else told
 
-    A database that is known to have been damaged when a version of it was kept, or that nobody
-    looked at then, comes back as it was: what is found is only logged.
+
+class _GivenUp(Exception):
+    """What `tick` raised, on its way out of SQLite's callback."""
+
+
+def check(
+    connection: Connection,
+    tick: Callable[[], None],
+    *,
+    thorough: bool,
+    steps: int = _STEPS_BETWEEN_TICKS,
+    into: Checked | None = None,
+) -> Checked:
+    """Let SQLite look for damage: in all of the structure and, if `thorough`, for whether each
+    index holds what its table does.
+
+    The connection is left lenient. `tick` is called on the way, after so many `steps` of SQLite's;
+    what it raises stops the check and is passed on, with `into` filled with what was found so far.
+    Raises DatabaseUnreachable where the disk fails, and other SourceErrors.
     """
-    try:
-        quick_check(connection, tick)
-    except StructureDamaged as damaged:
-        if passed_for_sound(facts):
-            raise
-        logger.warning("A version comes back as damaged as it was: %s", damaged.reason)
+    found = into if into is not None else Checked()
+    lenient(connection, yes=True)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    pragma = "integrity_check" if thorough else "quick_check"
+    with _ticking(connection, tick, steps):
+        _Check(connection, pragma, found).run()
+    return found
 
 
-def quick_check(
-    connection: Connection, tick: Callable[[], None], *, steps: int = _STEPS_BETWEEN_TICKS
-) -> None:
-    """Raise StructureDamaged when SQLite finds the structure of the database broken.
-
-    `tick` is called while it runs, after so many pages or instructions; what it raises stops the
-    check and is passed on.
-    """
-    _check(connection, "quick_check", tick, steps)
-
-
-def integrity_check(connection: Connection, tick: Callable[[], None]) -> None:
-    """The same as `quick_check`, and whether all indexes hold what their tables do."""
-    _check(connection, "integrity_check", tick, _STEPS_BETWEEN_TICKS)
-
-
-def _check(connection: Connection, pragma: str, tick: Callable[[], None], steps: int) -> None:
+@contextmanager
+def _ticking(connection: Connection, tick: Callable[[], None], steps: int) -> Iterator[None]:
     raised: list[BaseException] = []
 
     def stop() -> int:
@@ -97,21 +123,204 @@ def _check(connection: Connection, pragma: str, tick: Callable[[], None], steps:
         return 0
 
     connection.set_progress_handler(stop, steps)
+    text_factory = connection.text_factory
+    connection.text_factory = _decoded
     try:
-        rows = connection.execute(f"PRAGMA {pragma}({_FINDINGS})").fetchall()
+        yield
     except SqliteError as error:
         if raised:
             raise raised[0] from None
-        if isinstance(found := source_error(error), (DatabaseDamaged, NotADatabase)):
-            raise StructureDamaged(found.reason) from error
-        if not str(error).startswith(("no such", "unknown")):
-            raise
-        # The schema needs a function, collation or module that its application brings along.
-        logger.warning("The structure could not be checked by SQLite: %s", error)
-        return
+        raise source_error(error) from error
     finally:
+        connection.text_factory = text_factory
         connection.set_progress_handler(None, 0)
-    broken = [text for (text,) in rows if text != "ok" and not text.startswith(_ABOUT_VALUES)]
-    if broken:
-        finding = " ".join(broken[0].split())[:200]
-        raise StructureDamaged(f"SQLite finds damage: {finding}")
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+class _Check:
+    """One run of the check over one database."""
+
+    def __init__(self, connection: Connection, pragma: str, found: Checked) -> None:
+        self._connection = connection
+        self._pragma = pragma
+        self._found = found
+        self._classifier = Classifier(connection)
+        self._told: set[str] = set()
+        self._called: set[str] = set()
+
+    def run(self) -> None:
+        self._note_unread_schema()
+        collations = self._stand_in()
+        complete = self._whole()
+        if not complete and not self._found.damage:
+            self._table_by_table()
+        self._found.structure = complete
+        for name in sorted(self._called):
+            self._note(f"what the function {name}() decides, which SQLite lacks")
+        for name in collations:
+            self._note(f"the order by the collation {name}, which SQLite lacks")
+
+    def _whole(self) -> bool:
+        """Whether the check of all came to its end."""
+        try:
+            rows = self._rows(f"PRAGMA {self._pragma}({_MOST_FINDINGS})")
+        except _Unknown:
+            return False
+        return rows < _MOST_FINDINGS
+
+    def _table_by_table(self) -> None:
+        for name in ("sqlite_schema", *self._tables()):
+            quoted = '"' + name.replace('"', '""') + '"'
+            try:
+                if self._rows(f"PRAGMA {self._pragma}({quoted})") >= _MOST_OF_A_TABLE:
+                    self._note(f"the rest of the table {name}, of which much was found")
+            except _Unknown as unknown:
+                self._found.skipped[name] = f"SQLite reports: {unknown}"
+        self._found.rest = "the pages outside of tables"
+
+    def _rows(self, query: str) -> int:
+        """Note what the check finds; returns how many findings there were.
+
+        Raises _Unknown where SQLite comes upon what it does not know.
+        """
+        count = 0
+        try:
+            for (finding,) in self._connection.execute(query):
+                if finding != "ok":
+                    count += 1
+                    self._sort(finding)
+        except SqliteError as error:
+            code = result_code(error)
+            if code in (INTERRUPTED, IO_ERROR):
+                raise
+            if code == CORRUPT:
+                if error.sqlite_errorcode == CORRUPT_VIRTUAL_TABLE:  # type: ignore[attr-defined]
+                    self._add(self._found.values, str(error))
+                    raise _Unknown(own_words(error)) from error
+                if not self._found.damage:
+                    self._add(self._found.damage, str(error))
+                return count
+            raise _Unknown(own_words(error)) from error
+        return count
+
+    def _sort(self, finding: str) -> None:
+        for kind, text in self._classifier.classified(finding):
+            match kind:
+                case Kind.DISK:
+                    raise DatabaseUnreachable("the disk of the database failed to read")
+                case Kind.STRUCTURE:
+                    self._add(self._found.damage, text)
+                case Kind.VALUES:
+                    if not self._called:  # or it may be the work of what stands in for a function
+                        self._add(self._found.values, text)
+                case Kind.UNCHECKED:
+                    self._note(text)
+
+    def _add(self, texts: list[str], text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            texts.append(text)
+
+    def _note(self, text: str) -> None:
+        self._add(self._found.unchecked, text)
+
+    def _note_unread_schema(self) -> None:
+        """Note an entry of the schema that SQLite can't read. It is passed over from then on."""
+        lenient(self._connection, yes=False)
+        try:
+            self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+        except SqliteError as error:
+            if result_code(error) != CORRUPT:
+                raise
+            if is_of_schema(error):
+                self._note(unread_schema(error))
+            else:
+                self._add(self._found.damage, str(error))
+        finally:
+            lenient(self._connection, yes=True)
+
+    def _tables(self) -> list[str]:
+        try:
+            rows = self._connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND octet_length(name) < 1000"
+            ).fetchall()
+        except SqliteError as error:
+            if result_code(error) != CORRUPT:
+                raise
+            self._add(self._found.damage, str(error))
+            return []
+        # A number would be taken for how many findings are wanted.
+        return [name for (name,) in rows if "\0" not in name and not name.strip("+-").isdigit()]
+
+    def _stand_in(self) -> list[str]:
+        """Let SQLite know the functions and collations that the schema names and it lacks.
+
+        Returns the collations.
+        """
+        connection = self._connection
+        known = {name for (name,) in connection.execute("SELECT name FROM pragma_function_list")}
+        functions: dict[str, None] = {}
+        collations: dict[str, str] = {}
+        try:
+            for (sql,) in connection.execute(
+                "SELECT sql FROM sqlite_schema WHERE octet_length(sql) < ?"
+                " AND type IN ('table', 'index')",
+                (_LONGEST_SQL,),
+            ):
+                functions |= dict.fromkeys(name.lower() for name in _CALL.findall(sql))
+                for parts in _COLLATE.findall(sql):
+                    name = next(filter(None, parts)).replace('""', '"')
+                    collations.setdefault(name.upper(), name)
+        except SqliteError as error:
+            if result_code(error) != CORRUPT:
+                raise
+            self._add(self._found.damage, str(error))
+        for name in functions:
+            if name not in known:
+                connection.create_function(name, -1, self._standing_for(name), deterministic=True)
+        lacking = [name for name in collations.values() if not _sorts(connection, name)]
+        for name in lacking:
+            connection.create_collation(name, _by_bytes)
+        return lacking
+
+    def _standing_for(self, name: str) -> Callable[..., None]:
+        def called(*values: object) -> None:
+            self._called.add(name)
+
+        return called
+
+
+class _Unknown(Exception):
+    """SQLite comes upon what it does not know, in its own words."""
+
+
+def is_of_schema(error: Exception) -> bool:
+    """Whether an error of SQLite's, of damage, is about how an entry of the schema reads: perhaps
+    a newer SQLite has written it."""
+    return str(error).startswith("malformed database schema (")
+
+
+def unread_schema(error: Exception) -> str:
+    """What to say of such an error."""
+    entry = str(error).removeprefix("malformed database schema ")
+    return (
+        f"an entry of the schema, which SQLite {SQLITE_VERSION} can't read and a newer one may:"
+        f" {own_words(entry)}"
+    )
+
+
+def _sorts(connection: Connection, collation: str) -> bool:
+    """Whether SQLite has this collation; it lists also those that are named and that it lacks."""
+    quoted = '"' + collation.replace('"', '""') + '"'
+    try:
+        connection.execute(f"SELECT 'a' < 'b' COLLATE {quoted}").fetchall()
+    except SqliteError:
+        return False
+    return True
+
+
+def _by_bytes(one: str, other: str) -> int:
+    return (one > other) - (one < other)

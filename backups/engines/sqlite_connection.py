@@ -32,25 +32,45 @@ SqliteError: type[Exception] = sqlean.Error
 
 _LOCK_POLL = 0.001
 
-# The driver gives no result codes, only SQLite's texts, which are fixed per code.
-_REASONS: tuple[tuple[str, type[SourceError], str], ...] = (
-    ("is locked", DatabaseBusy, "the database is locked by another process"),
-    ("is not a database", NotADatabase, "the file is not a SQLite database"),
-    ("malformed", DatabaseDamaged, "the database is damaged"),
-    ("is full", DatabaseFull, "no room is left where the database lives"),
-    ("unable to open", DatabaseUnreachable, "the database cannot be opened"),
-    ("readonly", DatabaseUnreachable, "the database cannot be written"),
-    ("disk I/O error", DatabaseUnreachable, "the disk of the database failed to read or write"),
-)
+# Primary result codes, see https://www.sqlite.org/rescode.html
+GENERAL_ERROR = 1
+BUSY, LOCKED, READ_ONLY, INTERRUPTED, IO_ERROR, CORRUPT = 5, 6, 8, 9, 10, 11
+FULL, CANT_OPEN, NOT_A_DATABASE = 13, 14, 26
+# An extended one: a virtual table's content is not what it should be.
+CORRUPT_VIRTUAL_TABLE = CORRUPT | 1 << 8
+
+_REASONS: dict[int, tuple[type[SourceError], str]] = {
+    BUSY: (DatabaseBusy, "the database is locked by another process"),
+    LOCKED: (DatabaseBusy, "the database is locked by another process"),
+    NOT_A_DATABASE: (NotADatabase, "the file is not a SQLite database"),
+    FULL: (DatabaseFull, "no room is left where the database lives"),
+    CANT_OPEN: (DatabaseUnreachable, "the database cannot be opened"),
+    READ_ONLY: (DatabaseUnreachable, "the database cannot be written"),
+    IO_ERROR: (DatabaseUnreachable, "the disk of the database failed to read or write"),
+}
+_LONGEST_WORDS = 300
+
+
+def result_code(error: Exception) -> int:
+    """SQLite's primary result code of an error; 0 for one of the driver's own."""
+    return int(getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def own_words(text: object) -> str:
+    """What SQLite says, on one line and not too long: names in it are the database's."""
+    words = " ".join(str(text).split())
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}..."
 
 
 def source_error(error: Exception) -> SourceError:
-    """The failure that a SQLite error stands for."""
-    text = str(error)
-    for part, kind, reason in _REASONS:
-        if part in text:
-            return kind(reason)
-    return DatabaseUnreachable(f"SQLite reports: {text}")
+    """The failure that a SQLite error stands for, by its result code."""
+    code = result_code(error)
+    if code == CORRUPT and getattr(error, "sqlite_errorcode", 0) != CORRUPT_VIRTUAL_TABLE:
+        return DatabaseDamaged(f"the database is damaged; SQLite reports: {own_words(error)}")
+    if code in _REASONS:
+        kind, reason = _REASONS[code]
+        return kind(reason)
+    return DatabaseUnreachable(f"SQLite reports: {own_words(error)}")
 
 
 @contextmanager

@@ -3,41 +3,35 @@
 import errno
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
 from backups.engines.interface import Content
-from backups.engines.sqlite_check import RestoreProgress, content_check
-from backups.engines.sqlite_connection import Connection, opened, sqlite_errors_translated
+from backups.engines.sqlite_connection import (
+    Connection,
+    lenient,
+    opened,
+    sqlite_errors_translated,
+)
+from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_writing import FileWriter, written
 from backups.errors import DatabaseFull, DatabaseUnreachable
 
 
 @contextmanager
-def checked_copy(
-    content: Content,
-    folder: Path | None,
-    progress: RestoreProgress,
-    *,
-    prefix: str,
-    known: Iterable[bytes] = (),
+def durable_copy(
+    content: Content, folder: Path | None, progress: RestoreProgress, *, prefix: str
 ) -> Iterator[Path]:
-    """A file in `folder` (or the system's) that holds `content`, durable, once SQLite has found
-    its structure whole.
+    """A file in `folder` (or the system's) that holds `content`, and is on the disk.
 
-    For `known` see `Content.blocks`. The file is removed at the end; link it elsewhere to keep
-    it. Raises SourceError, StorageError.
+    The file is removed at the end; link it elsewhere to keep it. Raises SourceError, StorageError.
     """
     with _new_file(folder, prefix) as (path, file):
         # Closed before anybody can open the file as a database: see sqlite_connection.
         with _errors_translated(), file, written(file.fileno(), durable=True) as writer:
-            _write(writer, content, known, progress)
-            # The disk has some work to do still, the processor has not.
-            if content.units:
-                with opened_copy(path) as connection:
-                    content_check(connection, content.facts, progress.tick)
+            _write(writer, content, progress)
         yield path
 
 
@@ -45,10 +39,10 @@ def checked_copy(
 def content_copy(
     content: Content, folder: Path | None, progress: RestoreProgress, *, prefix: str
 ) -> Iterator[Path]:
-    """The same, but neither durable nor checked: to be looked at and given up."""
+    """The same, but not durable: to be looked at and given up."""
     with _new_file(folder, prefix) as (path, file):
         with _errors_translated(), file, written(file.fileno(), durable=False) as writer:
-            _write(writer, content, (), progress)
+            _write(writer, content, progress)
         yield path
 
 
@@ -65,22 +59,18 @@ def _new_file(folder: Path | None, prefix: str) -> Iterator[tuple[Path, FileIO]]
 
 @contextmanager
 def opened_copy(path: Path) -> Iterator[Connection]:
-    """A connection to a copy that is not empty. Raises SourceError."""
+    """A connection to a copy that is not empty, which is lenient: see there. Raises SourceError."""
     # Immutable, so that SQLite leaves no -wal and -shm beside it.
     with (
         opened(path, lock_wait=0, immutable=True) as connection,
         sqlite_errors_translated(),
     ):
+        lenient(connection, yes=True)
         yield connection
 
 
-def _write(
-    writer: FileWriter,
-    content: Content,
-    known: Iterable[bytes],
-    progress: RestoreProgress,
-) -> None:
-    for block in content.blocks(known):
+def _write(writer: FileWriter, content: Content, progress: RestoreProgress) -> None:
+    for block in content.blocks():
         writer.add(block)
         progress.written(writer.size // content.unit_size)
     writer.end()

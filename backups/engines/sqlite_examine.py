@@ -1,16 +1,17 @@
-"""Whether a version's content is a sound SQLite database, of which its facts are true."""
+"""What SQLite says of a version's content, and whether what the version says of it is true."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from backups.engines.interface import Content, Progress
-from backups.engines.sqlite_check import RestoreProgress, integrity_check
-from backups.engines.sqlite_connection import Connection
+from backups.engines.sqlite_check import Checked, check
 from backups.engines.sqlite_copy import content_copy, opened_copy
 from backups.engines.sqlite_facts import database_facts
-from backups.errors import DatabaseDamaged
-from backups.facts import passed_for_sound
+from backups.engines.sqlite_progress import RestoreProgress
+from backups.engines.sqlite_standins import stand_in
+from backups.errors import DatabaseDamaged, NotADatabase
+from backups.facts import Findings, findings_of
 
 # Much longer than a snapshot counts, so that what it has counted is counted here too.
 _FACTS_BUDGET = 10.0
@@ -20,28 +21,59 @@ _COMPARED = ("encoding", "auto_vacuum", "user_version", "application_id", "schem
 
 def examine(
     content: Content, facts: Mapping[str, Any], *, scratch: Path | None, progress: Progress
-) -> None:
+) -> Findings:
     """See `Engine.examine`; by a copy in `scratch`, or in the system's folder."""
     steps = RestoreProgress(progress, content.units)
     with content_copy(content, scratch, steps, prefix="savepoint-verify-") as copy:
-        if content.units and passed_for_sound(facts):
-            with opened_copy(copy) as connection:
-                integrity_check(connection, steps.tick)
-                _check_facts(connection, facts)
+        known = findings_of(facts)
+        found = known
+        if content.units and not known.damage:
+            found = _examined(copy, facts, steps)
     steps.done()
+    return found
 
 
-def _check_facts(connection: Connection, facts: Mapping[str, Any]) -> None:
+def _examined(copy: Path, facts: Mapping[str, Any], steps: RestoreProgress) -> Findings:
+    checked = Checked()
+    try:
+        with opened_copy(copy) as connection:
+            check(connection, steps.tick, thorough=True, into=checked)
+            told = {} if checked.damage else database_facts(connection, budget=_FACTS_BUDGET)
+        if checked.skipped and not checked.damage:
+            _check_pages(copy, checked, steps)
+    except (DatabaseDamaged, NotADatabase) as error:
+        # The content is what was backed up all the same: this is how the database was.
+        return Findings(damage=error.reason)
+    if told:
+        _compare(facts, told)
+    return findings_of(checked.facts())
+
+
+def _check_pages(copy: Path, checked: Checked, steps: RestoreProgress) -> None:
+    """Look at the pages that the check could not get at; the copy is of no use afterwards."""
+    stand_in(copy, checked.skipped)
+    with opened_copy(copy) as connection:
+        pages = check(connection, steps.tick, thorough=False)
+    checked.damage += pages.damage
+    checked.structure = pages.structure
+
+
+def _compare(facts: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """Raise DatabaseDamaged when the database says otherwise of itself than it did."""
-    found = database_facts(connection, budget=_FACTS_BUDGET)
     for name in _COMPARED:
         if name in facts and facts[name] != found[name]:
             raise DatabaseDamaged(f"the {name} of the content is {found[name]}, not {facts[name]}")
-    tables: Mapping[str, int | None] = facts.get("tables", {})
-    if tables.keys() != found["tables"].keys():
+    if "tables" not in facts:
+        return
+    tables: Mapping[str, int | None] = facts["tables"]
+    names = tables.keys() & found["tables"].keys()
+    whole = len(tables) + facts.get("tables_more", 0)
+    if whole != len(found["tables"]) + found.get("tables_more", 0) or (
+        len(names) < min(len(tables), len(found["tables"]))
+    ):
         raise DatabaseDamaged("the content has other tables than the database had")
-    for name, rows in tables.items():
-        counted = found["tables"][name]
+    for name in sorted(names):
+        rows, counted = tables[name], found["tables"][name]
         # Either side may have been short of time.
         if rows is not None and counted is not None and rows != counted:
             raise DatabaseDamaged(f"the table {name[:100]!r} has {counted} rows, not {rows}")

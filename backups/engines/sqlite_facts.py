@@ -1,11 +1,38 @@
-"""What a SQLite database says about itself, taken inside the snapshot's own transaction."""
+"""What a SQLite database says about itself, taken inside the snapshot's own transaction.
+
+All of it is bounded, whatever the database holds: facts stand beside each version, also in lists.
+What they leave out is in the version itself.
+"""
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
-from backups.engines.sqlite_connection import Connection, SqliteError, source_error, value
-from backups.errors import DatabaseDamaged
+from backups.engines.sqlite_check import Checked, check
+from backups.engines.sqlite_connection import (
+    CORRUPT,
+    IO_ERROR,
+    Connection,
+    SqliteError,
+    lenient,
+    own_words,
+    page_of,
+    result_code,
+    source_error,
+    sqlite_errors_translated,
+    value,
+)
+from backups.engines.sqlite_header import Header
+from backups.errors import DatabaseDamaged, NotADatabase
+from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED
+
+MOST_TABLES = 500
+LONGEST_NAME = 200  # bytes
+MOST_BYTES = 1 << 14  # of all names together
+_COUNT_SECONDS = 1.0
+# Often enough to keep to the time: some hundredths of a second for so many pages.
+_STEPS = 20_000
 
 _SETTINGS = (
     "journal_mode",
@@ -15,32 +42,135 @@ _SETTINGS = (
     "application_id",
     "schema_version",
 )
+# Virtual tables have no root page; counting them would need their module. A name with NUL is let
+# be by SQLite, but no query can name it.
+_COUNTED = (
+    "type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    " AND instr(name, char(0)) = 0"
+)
+# A function in an index may decide otherwise which rows it has than the application wants, and
+# SQLite likes to count by an index.
+_WITH_FUNCTIONS = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'index' AND sql LIKE ?"
+
+
+class _OutOfTime(Exception):
+    pass
 
 
 def database_facts(connection: Connection, *, budget: float) -> dict[str, Any]:
-    """Settings, and the row count of each ordinary table.
+    """Settings, and the row count of each ordinary table, of the first so many.
 
     A count is None for tables that were not counted within `budget` seconds in all, or that
-    cannot be counted: facts are a help for the reader and never a reason to fail. Raises SQLite's
+    cannot be counted: facts are a help for the reader and never a reason to fail. An end that is
+    missing is a fact too, of damage. Raises SQLite's
     own error where a count comes upon damage, or has ended the transaction that it was to be in.
     """
     facts: dict[str, Any] = {name: value(connection, f"PRAGMA {name}") for name in _SETTINGS}
-    facts["tables"] = _row_counts(connection, budget)
+    facts |= _of_first_page(connection)
+    names, more = _table_names(connection)
+    facts["tables"] = _row_counts(connection, names, budget)
+    if more:
+        facts["tables_more"] = more
     return facts
 
 
-def _row_counts(connection: Connection, budget: float) -> dict[str, int | None]:
+def examined_facts(
+    connection: Connection,
+    *,
+    check_seconds: float,
+    keep_damaged: bool,
+    tick: Callable[[], None],
+    checked: Checked | None = None,
+) -> dict[str, Any]:
+    """The database's facts, after a look for damage of at most `check_seconds`, or what came out
+    of an earlier one.
+
+    Damage is a fact of what is kept `keep_damaged`; else it raises DatabaseDamaged. What could not
+    be found out is a fact too. Raises other SourceErrors where the disk fails, and what `tick`
+    raises, which is called on the way.
+    """
+    lenient(connection, yes=True)
+    facts = _told_facts(connection)
+    if checked is None:
+        checked = _checked(connection, check_seconds, tick)
+    facts = checked.facts() | facts
+    if DAMAGE in facts:
+        facts[STRUCTURE_CHECKED] = False
+    if DAMAGE in facts and not keep_damaged:
+        raise DatabaseDamaged(facts[DAMAGE])
+    return facts
+
+
+def _told_facts(connection: Connection) -> dict[str, Any]:
+    try:
+        return database_facts(connection, budget=_COUNT_SECONDS)
+    except SqliteError as error:
+        if result_code(error) == IO_ERROR:
+            raise source_error(error) from error
+        found = source_error(error)
+        if isinstance(found, (DatabaseDamaged, NotADatabase)):
+            return {STRUCTURE_CHECKED: False, DAMAGE: found.reason}
+        return {STRUCTURE_CHECKED: False, UNCHECKED: f"the tables: {own_words(error)}"}
+
+
+def _checked(connection: Connection, seconds: float, tick: Callable[[], None]) -> Checked:
+    """What SQLite finds within so many seconds."""
+    deadline = time.monotonic() + seconds
+
+    def tick_in_time() -> None:
+        tick()
+        if time.monotonic() > deadline:
+            raise _OutOfTime
+
+    found = Checked()
+    try:
+        if seconds > 0:
+            with sqlite_errors_translated():
+                check(connection, tick_in_time, thorough=False, steps=_STEPS, into=found)
+        else:
+            found.rest = "nothing was looked at, as no time is set for that"
+    except _OutOfTime:
+        found.rest = f"what could not be looked at within {seconds:g} seconds"
+    return found
+
+
+def _of_first_page(connection: Connection) -> dict[str, Any]:
+    """The SQLite that wrote the database last, and whether its end is missing."""
+    page = page_of(connection, 1)
+    if page is None:
+        return {}
+    facts: dict[str, Any] = {}
+    header, pages = Header(page), value(connection, "PRAGMA page_count")
+    if number := header.writer:
+        version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+        facts["written_by"] = version
+    if header.pages_told > pages:
+        facts[DAMAGE] = f"the database ends after {pages} of {header.pages_told} pages"
+    return facts
+
+
+def _table_names(connection: Connection) -> tuple[list[str], int]:
+    """The names that are told, in order, and how many more there are."""
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    names = [
-        name
-        for (name,) in connection.execute(
-            # virtual tables have no root page; counting them would need their module
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0"
-            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-        )
-        if "\0" not in name  # SQLite lets it be, but no query can name it
-    ]
+    told: list[str] = []
+    room = MOST_BYTES
+    names = connection.execute(
+        f"SELECT name, octet_length(name) FROM sqlite_schema WHERE {_COUNTED}"  # noqa: S608
+        " AND octet_length(name) <= ? ORDER BY name LIMIT ?",
+        (LONGEST_NAME, MOST_TABLES),
+    )
+    for name, length in names:
+        room -= length
+        if room < 0:
+            break
+        told.append(name)
+    count: int = value(connection, f"SELECT count(*) FROM sqlite_schema WHERE {_COUNTED}")  # noqa: S608
+    return told, count - len(told)
+
+
+def _row_counts(connection: Connection, names: list[str], budget: float) -> dict[str, int | None]:
     counts: dict[str, int | None] = dict.fromkeys(names)
+    by_function = {table for (table,) in connection.execute(_WITH_FUNCTIONS, ("%(%(%",))}
     deadline = time.monotonic() + budget
     # An interrupt, not a progress handler: a count is one instruction and never calls it.
     timer = threading.Timer(budget, connection.interrupt)
@@ -52,13 +182,14 @@ def _row_counts(connection: Connection, budget: float) -> dict[str, int | None]:
             if time.monotonic() >= deadline:
                 break
             quoted = '"' + name.replace('"', '""') + '"'
+            way = " NOT INDEXED" if name in by_function else ""
             try:
-                counts[name] = value(connection, f"SELECT count(*) FROM {quoted}")  # noqa: S608
+                counts[name] = value(connection, f"SELECT count(*) FROM {quoted}{way}")  # noqa: S608
             except SqliteError as error:
                 lost = held and not connection.in_transaction
-                if lost or isinstance(source_error(error), DatabaseDamaged):
+                if lost or result_code(error) in (CORRUPT, IO_ERROR):
                     raise
-                continue  # interrupted, or it takes a function of its application's
+                continue  # interrupted, or it takes what SQLite lacks
     finally:
         timer.cancel()
         timer.join()

@@ -61,6 +61,7 @@ class FilePages:
         self._connection = connection
         self._descriptor = descriptor
         self._page_size = page_size
+        self.count = count
         self._size = count * page_size
         self._file_size = min(count, in_file) * page_size
         self._lock_page = lock_page(page_size)
@@ -79,8 +80,8 @@ class FilePages:
         one of the page size, but for the last.
 
         The lock page reads as zeros. Raises DatabaseUnreachable, also at the end, when what was
-        read need not be of one moment; DatabaseDamaged when somebody has cut the file off; and
-        SQLite's errors, translated.
+        read need not be of one moment, or another program has cut the file off; and SQLite's
+        errors, translated.
         """
         unit = self._page_size if size % self._page_size else size
         at_once = max(unit, STRETCH // unit * unit)
@@ -100,7 +101,9 @@ class FilePages:
                 f"the disk of the database failed to read: {error.strerror}"
             ) from error
         if len(data) < wanted:
-            raise DatabaseDamaged("the database's file was cut off while it was read")
+            raise DatabaseUnreachable(
+                "another program cut the database's file off while it was read"
+            )
         return data if wanted == length else data.ljust(length, b"\0")
 
     def _patched(self, data: bytes, start: int) -> bytes:
@@ -134,6 +137,14 @@ def seen_at(path: Path) -> os.stat_result | None:
         return None
 
 
+def head_of(path: Path, length: int) -> bytes:
+    """The first bytes of the file that a connection to `path` has open; none if that can't be
+    told for sure."""
+    seen = seen_at(path)
+    descriptor = _descriptor_of(seen) if seen else None
+    return _read_up_to(descriptor, length, 0) if descriptor is not None else b""
+
+
 def file_pages(
     connection: Connection, path: Path, seen: os.stat_result | None, *, immutable: bool = False
 ) -> FilePages | None:
@@ -163,6 +174,21 @@ def file_pages(
         return FilePages(connection, descriptor, page_size, count, in_file, numbers)
     except DatabaseDamaged:
         return None  # SQLite shall say what it makes of it
+
+
+def file_without_wal(
+    connection: Connection, path: Path, seen: os.stat_result | None, page_size: int
+) -> FilePages:
+    """The pages of a database that SQLite can lock and not read, as it can't read the schema.
+
+    Raises DatabaseUnreachable where the file alone doesn't tell them.
+    """
+    now, wal = seen_at(path), seen_at(path.with_name(path.name + "-wal"))
+    descriptor = _descriptor_of(now) if seen and now and os.path.samestat(seen, now) else None
+    if descriptor is None or (wal and wal.st_size):
+        raise DatabaseUnreachable("SQLite can't read the schema, and so not the pages in its -wal")
+    in_file = os.fstat(descriptor).st_size // page_size
+    return FilePages(connection, descriptor, page_size, in_file, in_file, set())
 
 
 def _descriptor_of(wanted: os.stat_result) -> int | None:

@@ -3,6 +3,9 @@
 Offsets are those of "The Database Header" in SQLite's file format description.
 """
 
+from collections import Counter
+from math import log, log2
+
 from backups.engines.sqlite_mark import COOKIE_STEP, COOKIES
 from backups.errors import NotADatabase
 
@@ -19,12 +22,26 @@ _COOKIE = slice(40, 44)
 _LARGEST_ROOT = slice(52, 56)  # not 0 in auto-vacuum databases
 _ENCODING = slice(56, 60)
 _CHANGES_COUNTED = slice(92, 96)
+_WRITER = slice(96, 100)
+# gzip, zip, zstd, xz, bzip2, 7z
+_COMPRESSED = (b"\x1f\x8b", b"PK", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"7z\xbc\xaf")
 _TREE = 100  # where the schema table's page header begins
 
 
 def lock_page(page_size: int) -> int:
     """The number of the page that SQLite never uses, because its locks live in those bytes."""
     return LOCK_BYTE // page_size + 1
+
+
+def perhaps_encrypted(head: bytes) -> bool:
+    """Whether the beginning of a file that is no database looks like an encrypted one: its bytes
+    are spread as evenly as only encryption or compression does it. `head`: some 64 KiB."""
+    if len(head) < 4096 or head.startswith(_COMPRESSED):
+        return False
+    shares = [count / len(head) for count in Counter(head).values()]
+    entropy = -sum(share * log2(share) for share in shares)
+    # Random bytes of this length have, by chance, less than 8 bits a byte by about this much.
+    return entropy > 8 - 2 * 255 / (2 * log(2) * len(head))
 
 
 def _number(page: bytes, field: slice) -> int:
@@ -65,6 +82,18 @@ class Header:
     def encoding(self) -> int:
         """1 = UTF-8, 2 and 3 = UTF-16, 0 = not decided yet, as nothing was made in it."""
         return _number(self.page, _ENCODING)
+
+    @property
+    def pages_told(self) -> int:
+        """The pages that the database has, as it says itself; 0 where that is out of date, as
+        writers before 3.7.0 did not keep it."""
+        kept = self.page[_CHANGES] == self.page[_CHANGES_COUNTED]
+        return _number(self.page, _PAGES) if kept else 0
+
+    @property
+    def writer(self) -> int:
+        """SQLITE_VERSION_NUMBER of the library that wrote the database last."""
+        return _number(self.page, _WRITER)
 
     @property
     def auto_vacuum(self) -> bool:

@@ -10,14 +10,18 @@ import os
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from backups.engines.sqlite_connection import (
+    CORRUPT,
+    NOT_A_DATABASE,
     Connection,
     SqliteError,
     lenient,
     opened,
+    result_code,
+    source_error,
     value,
 )
 from backups.engines.sqlite_file import descriptors_of
@@ -192,8 +196,12 @@ def _reason_against_making(beside: Beside) -> str:
 def _take_hold(connection: Connection) -> None:
     """Have SQLite open the files beside the database, and lock it as all who use it do."""
     lenient(connection, yes=True)
-    with suppress(SqliteError):  # whoever reads next comes upon it too, and says so
+    try:
         connection.execute("PRAGMA schema_version").fetchall()
+    except SqliteError as error:
+        # Damage is for whoever reads next to come upon, and to tell of.
+        if result_code(error) not in (CORRUPT, NOT_A_DATABASE):
+            raise source_error(error) from error
     lenient(connection, yes=False)
 
 

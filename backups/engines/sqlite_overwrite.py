@@ -13,24 +13,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backups.engines.interface import Content, Progress, Snapshot
-from backups.engines.sqlite_check import RestoreProgress
 from backups.engines.sqlite_connection import (
+    BUSY,
+    LOCKED,
     Connection,
     SqliteError,
     lenient,
     read_schema,
+    result_code,
     sqlite_errors_translated,
     value,
 )
-from backups.engines.sqlite_copy import checked_copy, opened_copy
+from backups.engines.sqlite_copy import durable_copy, opened_copy
 from backups.engines.sqlite_file import FilePages, file_pages, seen_at
 from backups.engines.sqlite_header import Header
 from backups.engines.sqlite_live import opened_to_write
 from backups.engines.sqlite_mark import COOKIES, LayoutMark
 from backups.engines.sqlite_ownership import JOURNAL, WAL, Beside
 from backups.engines.sqlite_pages import live_header
+from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_restore import check_encoding
-from backups.engines.sqlite_safety import LiveDamaged, live_snapshot
+from backups.engines.sqlite_safety import LiveUnreadable, live_snapshot
 from backups.engines.sqlite_snapshot import SqliteSnapshot
 from backups.errors import DatabaseBusy, DatabaseUnreachable
 
@@ -56,7 +59,7 @@ def overwrite(
     steps = RestoreProgress(progress, content.units)
     seen = seen_at(path)
     with (
-        checked_copy(content, scratch, steps, prefix="savepoint-copy-") as copy,
+        durable_copy(content, scratch, steps, prefix="savepoint-copy-") as copy,
         opened_to_write(path, lock_wait=lock_wait, alone=True) as (live, beside),
         sqlite_errors_translated(),
         _held(live),
@@ -79,7 +82,7 @@ def _held(live: Connection) -> Iterator[None]:
         read_schema(live)
         live.execute("BEGIN EXCLUSIVE")
     except SqliteError as error:
-        if "is locked" not in str(error):
+        if result_code(error) not in (BUSY, LOCKED):
             raise
         raise DatabaseBusy(
             "other programs have the database open; only while none has can its page size be"
@@ -109,9 +112,9 @@ def _examined(live: Connection, copy: Path) -> Header:
 
 def _snapshot(live: Connection, file: FilePages | None) -> SqliteSnapshot:
     try:
-        return live_snapshot(live, file, sound=True)
-    except LiveDamaged:
-        return live_snapshot(live, file, sound=False)
+        return live_snapshot(live, file, known=None)
+    except LiveUnreadable as unreadable:
+        return live_snapshot(live, file, known=unreadable.facts)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from blake3 import blake3
 from backups.engines.interface import Bytes
 from backups.engines.sqlite_connection import (
     Connection,
+    lenient,
     page_of,
     sqlite_errors_translated,
     value,
@@ -29,7 +30,7 @@ from backups.engines.sqlite_header import Header, lock_page
 from backups.engines.sqlite_live import opened_to_read
 from backups.engines.sqlite_snapshot import database_chunks
 from backups.engines.sqlite_spool import READ_SIZE
-from backups.errors import DatabaseDamaged
+from backups.errors import DatabaseUnreachable
 
 # To ask for a page by its number takes so many times as long as to read it along with all others.
 _BY_NUMBER_COST = 8
@@ -43,6 +44,7 @@ def live_header(connection: Connection) -> Header:
 def header_of(path: Path, *, lock_wait: float) -> Header | None:
     """The first page of the database at `path`, if it has one. Raises SourceError."""
     with opened_to_read(path, lock_wait=lock_wait) as (connection, _), sqlite_errors_translated():
+        lenient(connection, yes=True)
         page = page_of(connection, 1)
         return Header(page) if page else None
 
@@ -50,7 +52,7 @@ def header_of(path: Path, *, lock_wait: float) -> Header | None:
 class LivePages:
     """The pages inside a transaction that may write.
 
-    Raises SQLite's own errors, and DatabaseDamaged when a page is not what was written.
+    Raises SQLite's own errors, and DatabaseUnreachable when a page is not what was written.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -111,7 +113,9 @@ class LivePages:
             or found.digest() != self._meant.digest()
             or page_of(self._connection, 1) != self._first
         ):
-            raise DatabaseDamaged("the pages read back are not those written; nothing was changed")
+            raise DatabaseUnreachable(
+                "the pages read back are not those written; nothing was changed"
+            )
 
     def cut(self, count: int) -> None:
         """Drop the pages after so many; nothing may be written afterwards."""
@@ -126,7 +130,7 @@ class LivePages:
             "INSERT INTO sqlite_dbpage(data, pgno) VALUES (NULL, ?)", (count + 1,)
         )
         if page_of(self._connection, 1) != first:
-            raise DatabaseDamaged("the first page is not the one written; nothing was changed")
+            raise DatabaseUnreachable("the first page is not the one written; nothing was changed")
 
     def _written_pages(self) -> Iterator[bytes]:
         if len(self._written) * _BY_NUMBER_COST < self.count:

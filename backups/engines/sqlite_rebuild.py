@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backups.engines.interface import Content, Progress
-from backups.engines.sqlite_check import RestoreProgress
-from backups.engines.sqlite_copy import checked_copy
+from backups.engines.sqlite_copy import durable_copy
 from backups.engines.sqlite_leftovers import RESTORING, made_here, remove_abandoned
 from backups.engines.sqlite_live import REMEDY
 from backups.engines.sqlite_mark import FileMark
 from backups.engines.sqlite_ownership import Rights, attainable, give, usable
+from backups.engines.sqlite_progress import RestoreProgress
 from backups.errors import DatabaseBusy, DatabaseUnreachable, SourceError
 
 NOT_GIVEN = (
@@ -35,9 +35,8 @@ def rebuild(
 ) -> None:
     """Make the missing database at `path` (no symbolic link); see `Engine.restore`.
 
-    The file is built and checked under another name and appears at once, with the `rights` of the
-    one that was there; for those of an unknown one see `_expected`. Refused where its owner could
-    not use it.
+    The file is built under another name and appears at once, with the `rights` of the one that was
+    there; for those of an unknown one see `_expected`. Refused where its owner could not use it.
     A -wal, -journal or -shm that the old database left behind would be replayed into the new
     one: such files are kept under a name with ".stale-". Raises SourceError and what `content`
     raises; DatabaseBusy when a database has appeared at `path` meanwhile.
@@ -45,8 +44,7 @@ def rebuild(
     given = _given(path, rights)
     remove_abandoned(path)
     steps = RestoreProgress(progress, content.units)
-    prefix = made_here(path, RESTORING)
-    with checked_copy(content, path.parent, steps, prefix=prefix) as built:
+    with durable_copy(content, path.parent, steps, prefix=made_here(path, RESTORING)) as built:
         with _folder_errors():
             give(built, given)
         steps.done()

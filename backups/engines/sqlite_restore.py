@@ -10,35 +10,34 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from backups.engines.blocks import cut
 from backups.engines.interface import Bytes, Content, Progress, Snapshot
-from backups.engines.sqlite_check import (
-    RestoreProgress,
-    StructureDamaged,
-    quick_check,
-)
 from backups.engines.sqlite_connection import (
+    BUSY,
+    CORRUPT,
+    GENERAL_ERROR,
+    LOCKED,
+    NOT_A_DATABASE,
+    READ_ONLY,
     Connection,
     SqliteError,
     lenient,
+    own_words,
     read_schema,
+    result_code,
     sqlite_errors_translated,
 )
-from backups.engines.sqlite_copy import checked_copy
 from backups.engines.sqlite_file import FilePages, file_pages, seen_at
 from backups.engines.sqlite_header import Header
 from backups.engines.sqlite_live import opened_to_write, place_journal
 from backups.engines.sqlite_mark import CookieMark
 from backups.engines.sqlite_pages import LivePages, live_header
-from backups.engines.sqlite_safety import LiveDamaged, live_snapshot
-from backups.errors import (
-    DatabaseBusy,
-    DatabaseDamaged,
-    DatabaseUnreachable,
-    EncodingDiffers,
-)
-from backups.facts import DAMAGE, is_unchecked
+from backups.engines.sqlite_progress import RestoreProgress
+from backups.engines.sqlite_safety import LiveUnreadable, live_snapshot
+from backups.errors import DatabaseBusy, DatabaseUnreachable, EncodingDiffers, NotADatabase
+from backups.facts import findings_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +46,15 @@ class LayoutDiffers(Exception):
     """The version's pages have another size than the live ones, or reserve other bytes."""
 
 
+class _CantCut(Exception):
+    """SQLite can't read the version's schema, and so can't be told to shorten the file."""
+
+
 def restore_in_place(
     path: Path,
     content: Content,
     *,
     lock_wait: float,
-    scratch: Path | None,
     keep: Callable[[Snapshot], None] | None,
     before_commit: Callable[[str], None],
     progress: Progress,
@@ -65,7 +67,8 @@ def restore_in_place(
     """
     steps = RestoreProgress(progress, content.units)
     version = first_page(content)
-    live_sound, content_sound = True, DAMAGE not in content.facts
+    live_facts: dict[str, Any] | None = None
+    cuts = not findings_of(content.facts).damage
     seen = seen_at(path)
     with (
         opened_to_write(path, lock_wait=lock_wait) as (connection, beside),
@@ -81,22 +84,19 @@ def restore_in_place(
                         raise LayoutDiffers
                     file = file_pages(connection, path, seen)
                     if keep is not None:
-                        keep(live_snapshot(connection, file, sound=live_sound))
+                        keep(live_snapshot(connection, file, known=live_facts))
                     _check_held(connection)
                     restored = _Restored(connection, content, version, file, steps)
                     restored.write_different()
-                    restored.finish(scratch, sound=content_sound)
+                    restored.finish(cuts=cuts)
                     steps.done()
                     _check_held(connection)
                     before_commit(str(CookieMark(restored.cookie)))
                 break
-            except LiveDamaged:
-                live_sound = False
-            except StructureDamaged as damaged:
-                if not (content_sound and is_unchecked(content.facts)):
-                    raise
-                logger.warning("A version comes back as damaged as it was: %s", damaged.reason)
-                content_sound = False
+            except LiveUnreadable as unreadable:
+                live_facts = unreadable.facts
+            except _CantCut:
+                cuts = False
         # Only spares the next writer some work; readers may hold it up.
         with suppress(SqliteError):
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -129,7 +129,13 @@ def _one_transaction(connection: Connection, page_size: int) -> Iterator[None]:
         read_schema(connection)
         connection.execute("BEGIN EXCLUSIVE")
     except SqliteError as error:
-        if "is locked" not in str(error):
+        if result_code(error) in (NOT_A_DATABASE, GENERAL_ERROR):
+            raise NotADatabase(
+                f"SQLite can't open what stands at the database's address ({own_words(error)}), so"
+                " nothing can be restored over it, and nothing was changed; if it is moved away, a"
+                " restore makes the database anew"
+            ) from error
+        if result_code(error) not in (BUSY, LOCKED):
             raise
         raise DatabaseBusy(
             "the database is locked by another process; nothing was changed"
@@ -188,41 +194,27 @@ class _Restored:
                 seen += len(block) // live.page_size
                 self._steps.written(seen)
         if seen != self._content.units:
-            raise DatabaseDamaged("the version's content ends before its last page")
+            raise DatabaseUnreachable("the version's content ends before its last page")
         live.place_first(self._first(self._live.header.cookie))
         live.check_written(self._pages, self._steps.reread)
 
-    def finish(self, scratch: Path | None, *, sound: bool) -> None:
-        """Let SQLite check the new content, give the first page its final cookie, and drop the
-        pages after the last.
+    def finish(self, *, cuts: bool) -> None:
+        """Give the first page its final cookie and, with `cuts`, drop the pages after the last.
 
-        A content that is not sound is not checked: SQLite would refuse to write on. For the same
-        reason the file keeps its length then; SQLite goes by the page count in the first page.
+        With that cookie SQLite reads the version's schema before it does anything else, and
+        refuses to write on when it comes upon damage: _CantCut. The file keeps its length then;
+        SQLite goes by the page count in the first page.
         """
-        if not sound:
-            self._live.replace_first(self._first(self.cookie))
+        self._live.replace_first(self._first(self.cookie))
+        if not cuts:
             return
-        live, version = self._live.header, self._version
-        if (live.encoding, live.auto_vacuum) == (version.encoding, version.auto_vacuum):
-            self._live.replace_first(self._first(self.cookie))
-            lenient(self._connection, yes=False)
-            quick_check(self._connection, self._steps.tick)
-        else:
-            self._check_copy(scratch)
-            self._live.replace_first(self._first(self.cookie))
-        self._live.cut(self._pages)
-
-    def _check_copy(self, scratch: Path | None) -> None:
-        # SQLite takes the encoding and auto-vacuum from the file between transactions only, so
-        # inside this one it would check the pages by the live rules. They are the version's, so a
-        # copy will do.
-        with (
-            closing(self._live.blocks(self._content.block_size)) as pieces,
-            checked_copy(
-                self._content, scratch, self._steps, prefix="savepoint-check-", known=pieces
-            ),
-        ):
-            pass
+        try:
+            self._live.cut(self._pages)
+        except SqliteError as error:
+            if result_code(error) not in (CORRUPT, READ_ONLY):
+                raise
+            logger.warning("The file keeps its length, as the version's schema is damaged")
+            raise _CantCut from error
 
     def _first(self, cookie: int) -> bytes:
         return self._version.placed(self._live.header, pages=self._pages, cookie=cookie)

@@ -1,37 +1,50 @@
 """What a SQLite database holds right before a restore writes over it.
 
-What is to be restored often is damaged. A connection that comes upon damage inside a transaction
-refuses to write from then on, until the transaction ends; so what may come upon it is done before,
-or the transaction is begun anew.
+A database that needs restoring is often damaged. A connection that comes upon damage inside a
+transaction refuses to write from then on, until the transaction ends; so what may come upon it is
+done before, or the transaction is begun anew.
 """
 
 from functools import partial
 from typing import Any
 
-from backups.engines.sqlite_connection import Connection, SqliteError, lenient, value
+from backups.engines.sqlite_connection import (
+    CORRUPT,
+    Connection,
+    SqliteError,
+    result_code,
+    source_error,
+    value,
+)
 from backups.engines.sqlite_facts import database_facts
 from backups.engines.sqlite_file import FilePages
 from backups.engines.sqlite_snapshot import SqliteSnapshot, database_chunks
-from backups.facts import DAMAGE, STRUCTURE_CHECKED
+from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED
 
 # Others wait meanwhile.
 _FACTS_BUDGET = 0.2
+_NOT_LOOKED_AT = "whether the structure is sound, as other programs had to wait"
 
 
-class LiveDamaged(Exception):
-    """Damage was come upon: the transaction can't write any more."""
+class LiveUnreadable(Exception):
+    """Something was come upon after which the transaction can't write any more: damage, or a
+    failing disk. `facts` say which."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        super().__init__()
+        self.facts = facts
 
 
-def live_snapshot(connection: Connection, file: FilePages | None, *, sound: bool) -> SqliteSnapshot:
+def live_snapshot(
+    connection: Connection, file: FilePages | None, *, known: dict[str, Any] | None
+) -> SqliteSnapshot:
     """The content inside the connection's transaction, which keeps all others from writing.
 
-    `file`: its pages past SQLite, where that can be. With `sound`, raises LiveDamaged when damage
-    was come upon; without, nothing that could is done.
+    `file`: its pages past SQLite, where that can be. `known`: facts that an earlier transaction
+    came upon; nothing is looked for then. Raises LiveUnreadable. The connection is lenient.
     """
     page_size: int = value(connection, "PRAGMA page_size")
-    facts: dict[str, Any] = {DAMAGE: "the database is damaged"}
-    if sound:
-        facts = {STRUCTURE_CHECKED: False} | _facts(connection)
+    facts = _facts(connection) if known is None else known
     return SqliteSnapshot(
         unit_size=page_size,
         units=value(connection, "PRAGMA page_count"),
@@ -42,12 +55,13 @@ def live_snapshot(connection: Connection, file: FilePages | None, *, sound: bool
 
 def _facts(connection: Connection) -> dict[str, Any]:
     """Little time is spent on them, as others wait."""
-    lenient(connection, yes=False)
+    facts: dict[str, Any] = {STRUCTURE_CHECKED: False}
     try:
-        facts = database_facts(connection, budget=_FACTS_BUDGET)
+        facts |= database_facts(connection, budget=_FACTS_BUDGET)
         # Changes nothing, but fails where nothing can be written any more.
         connection.execute("UPDATE sqlite_dbpage SET data = NULL WHERE pgno = 0")
     except SqliteError as error:
-        raise LiveDamaged from error
-    lenient(connection, yes=True)
-    return facts
+        found = source_error(error)
+        kind = DAMAGE if result_code(error) == CORRUPT else UNCHECKED
+        raise LiveUnreadable({STRUCTURE_CHECKED: False, kind: found.reason}) from error
+    return facts | {UNCHECKED: _NOT_LOOKED_AT}

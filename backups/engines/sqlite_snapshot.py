@@ -7,20 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from backups.engines.blocks import recut
+from backups.engines.sqlite_check import Checked
 from backups.engines.sqlite_connection import (
+    CORRUPT,
+    GENERAL_ERROR,
+    NOT_A_DATABASE,
     SQLITE_VERSION,
     Connection,
     SqliteError,
     lenient,
+    result_code,
+    source_error,
     sqlite_errors_translated,
     value,
 )
-from backups.engines.sqlite_file import file_pages, seen_at
+from backups.engines.sqlite_facts import examined_facts
+from backups.engines.sqlite_file import file_pages, file_without_wal, head_of, seen_at
+from backups.engines.sqlite_header import perhaps_encrypted
 from backups.engines.sqlite_live import opened_to_read
 from backups.engines.sqlite_look import Look
-from backups.engines.sqlite_soundness import examined_facts
 from backups.engines.sqlite_spool import READ_SIZE, spooled
-from backups.errors import DatabaseDamaged
+from backups.errors import DatabaseDamaged, NotADatabase, SourceError
+from backups.facts import DAMAGE, STRUCTURE_CHECKED
+
+_HEAD = 1 << 16
+PERHAPS_ENCRYPTED = (
+    "the file is not a SQLite database; perhaps it is encrypted (by SQLCipher, say): Savepoint"
+    " takes what SQLite can open without a key"
+)
 
 
 class SqliteSnapshot:
@@ -72,9 +86,11 @@ def sqlite_snapshot(
     check_seconds: float,
     keep_damaged: bool,
     private: bool,
+    checked: Checked | None = None,
 ) -> Iterator[SqliteSnapshot]:
     """A snapshot of the database at `path`; `lock_wait` in seconds. For `check_seconds` and
-    `private` see `SqliteEngine`, for `keep_damaged` `Engine.snapshot`.
+    `private` see `SqliteEngine`, for `keep_damaged` `Engine.snapshot`. `checked`: what was found
+    by a look for damage already; then there is none.
 
     In WAL mode the pages are streamed out of one read transaction while writers go on. In the
     other modes a reader keeps writers from committing, so the pages are first copied, at the
@@ -101,9 +117,15 @@ def sqlite_snapshot(
 
     def look_at(looked_at: Callable[[], AbstractContextManager[Connection]]) -> Look:
         def find(tick: Callable[[], None]) -> dict[str, Any]:
+            if unread is not None:
+                return {STRUCTURE_CHECKED: False, DAMAGE: unread.reason}
             with looked_at() as found:
                 return examined_facts(
-                    found, check_seconds=check_seconds, keep_damaged=keep_damaged, tick=tick
+                    found,
+                    check_seconds=check_seconds,
+                    keep_damaged=keep_damaged,
+                    tick=tick,
+                    checked=checked,
                 )
 
         return Look(find)
@@ -112,15 +134,20 @@ def sqlite_snapshot(
     with opened_to_read(path, lock_wait=lock_wait, private=private) as (connection, rest):
         immutable = private or rest is not None
         with sqlite_errors_translated():
-            lenient(connection, yes=keep_damaged)
+            # Whatever its schema says, its pages can be read.
+            lenient(connection, yes=True)
             connection.execute("BEGIN")
-            # The read lock. The schema is looked at as well, if it must be whole.
-            table = "sqlite_dbpage WHERE pgno = 1" if keep_damaged else "sqlite_schema LIMIT 1"
-            connection.execute(f"SELECT 1 FROM {table}").fetchall()  # noqa: S608
+            unread = _take_read_lock(connection, path)
             page_size: int = value(connection, "PRAGMA page_size")
-            pages: int = value(connection, "PRAGMA page_count")
-            streams = immutable or value(connection, "PRAGMA journal_mode") == "wal"
-            file = file_pages(connection, path, seen, immutable=immutable)
+            if unread is None:
+                pages: int = value(connection, "PRAGMA page_count")
+                streams = immutable or value(connection, "PRAGMA journal_mode") == "wal"
+                file = file_pages(connection, path, seen, immutable=immutable)
+            elif keep_damaged:
+                file = file_without_wal(connection, path, seen, page_size)
+                pages, streams = file.count, immutable
+            else:
+                raise unread
         chunks: Callable[[int], Iterator[bytes]]
         chunks = file.chunks if file else partial(database_chunks, connection, page_size)
         if rest:
@@ -134,6 +161,23 @@ def sqlite_snapshot(
             connection.close()  # ends the transaction, however damaged the schema is
             with closing(look_at(spool.opened)) as look:
                 yield snapshot_of(spool.chunks, look, beside=True)
+
+
+def _take_read_lock(connection: Connection, path: Path) -> SourceError | None:
+    """Returns why SQLite can't read the schema, not even with its faults passed over: then it can't
+    be asked for pages."""
+    try:
+        connection.execute("SELECT 1 FROM sqlite_dbpage WHERE pgno = 1").fetchall()
+    except SqliteError as error:
+        code = result_code(error)
+        if code == NOT_A_DATABASE and perhaps_encrypted(head_of(path, _HEAD)):
+            raise NotADatabase(PERHAPS_ENCRYPTED) from error
+        if code not in (GENERAL_ERROR, CORRUPT):
+            raise
+        # Needs no schema, and takes the lock as well.
+        connection.execute("PRAGMA user_version").fetchall()
+        return source_error(error)
+    return None
 
 
 def database_chunks(

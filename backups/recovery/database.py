@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backups.engines.interface import Content
-from backups.engines.sqlite_check import integrity_check
+from backups.engines.sqlite_check import check
 from backups.engines.sqlite_connection import opened, sqlite_errors_translated
 from backups.errors import BackupsError, SourceError
+from backups.facts import findings_of
 
 _SIDECARS = ("-wal", "-journal", "-shm")
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
@@ -94,10 +95,10 @@ def _finding(path: Path) -> str:
             opened(path, lock_wait=0, immutable=True) as connection,
             sqlite_errors_translated(),
         ):
-            integrity_check(connection, lambda: None)
+            found = findings_of(check(connection, lambda: None, thorough=True).facts())
     except SourceError as error:
         return error.reason
-    return ""
+    return found.damage
 
 
 def _put_in_place(built: str, path: Path, *, replace: bool) -> None:

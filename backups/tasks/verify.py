@@ -28,7 +28,7 @@ def verify_backup(run: Run) -> None:
     began = timezone.now()
     with reasons_for_users():
         try:
-            sha256 = audit(
+            audited = audit(
                 targets.engine_of(project),
                 targets.store_of(project),
                 backup.manifest_key,
@@ -41,7 +41,7 @@ def verify_backup(run: Run) -> None:
             return
     with run.completion() as events:
         row.update(checked_on=began, verified_on=began, damage="")
-        if sha256:
+        if audited.sha256:
             # So that its first download need not be read twice.
-            backup.record_sha256(sha256)
+            backup.record_sha256(audited.sha256)
         events.append(project_changed(project.gid))

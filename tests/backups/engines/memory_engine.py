@@ -6,6 +6,7 @@ from typing import Any
 
 from backups.engines.interface import Content, Progress, Snapshot
 from backups.errors import DatabaseDamaged
+from backups.facts import Findings
 
 
 class BytesSnapshot:
@@ -67,7 +68,9 @@ class MemoryEngine:
         before_commit("memory")
         self.data = data
 
-    def examine(self, content: Content, *, facts: Mapping[str, Any], progress: Progress) -> None:
+    def examine(
+        self, content: Content, *, facts: Mapping[str, Any], progress: Progress
+    ) -> Findings:
         length = 0
         for block in content.blocks():
             length += len(block)
@@ -75,3 +78,4 @@ class MemoryEngine:
         if length != facts["length"]:
             raise DatabaseDamaged(f"the content has {length} bytes, not {facts['length']}")
         progress(content.units, 0)
+        return Findings()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backups.engines.sqlite_check import RestoreProgress
-from backups.engines.sqlite_copy import checked_copy, content_copy
+from backups.engines.sqlite_copy import content_copy, durable_copy
+from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_writing import written
 
 from .sqlite_files import PagesContent, ignore, make_database, pages_of
@@ -19,7 +19,7 @@ def open_files() -> set[str]:
     return {os.readlink(folder / name) for name in os.listdir(folder) if (folder / name).exists()}
 
 
-@pytest.mark.parametrize("make", [checked_copy, content_copy])
+@pytest.mark.parametrize("make", [durable_copy, content_copy])
 def test_nothing_keeps_a_copy_open_that_others_may_open_as_a_database(
     tmp_path: Path, make: Callable[..., AbstractContextManager[Path]]
 ) -> None:

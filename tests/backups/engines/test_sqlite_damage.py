@@ -128,13 +128,24 @@ def test_to_insist_changes_nothing_for_a_sound_database(tmp_path: Path, mode: st
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_without_time_nothing_is_said_about_the_structure(tmp_path: Path, mode: str) -> None:
+def test_without_time_it_is_said_that_nobody_looked(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "a.db"
     damaged(path, mode, wrong_order)
     with SqliteEngine(path, check_seconds=0).snapshot() as snapshot:
-        assert "structure_checked" not in snapshot.facts
-    with pytest.raises(DatabaseDamaged):
-        SqliteEngine(path).check(lambda: None)
+        assert snapshot.facts["structure_checked"] is False
+        assert "nothing was looked at" in snapshot.facts["unchecked"]
+        assert "damage" not in snapshot.facts
+
+
+def test_what_a_check_of_all_found_is_told_by_the_snapshot_that_follows(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    damaged(path, "delete", wrong_order)
+    engine = SqliteEngine(path, check_seconds=0, private=True)
+    engine.check(lambda: None)
+    with engine.snapshot(keep_damaged=True) as snapshot:
+        assert "out of order" in snapshot.facts["damage"]
+    with engine.snapshot() as snapshot, pytest.raises(DatabaseDamaged, match="out of order"):
+        snapshot.facts  # noqa: B018
 
 
 def test_a_check_of_all_passes_what_stops_it_on(tmp_path: Path) -> None:

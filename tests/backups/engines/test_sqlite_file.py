@@ -12,7 +12,7 @@ from backups.engines import sqlite_file
 from backups.engines.sqlite import SqliteEngine
 from backups.engines.sqlite_connection import opened
 from backups.engines.sqlite_file import FilePages, file_pages, seen_at
-from backups.errors import DatabaseDamaged, DatabaseUnreachable
+from backups.errors import DatabaseUnreachable
 
 from .sqlite_files import JOURNAL_MODES, Client, connected, make_database, pages_of
 
@@ -200,7 +200,7 @@ def test_a_transaction_that_ends_meanwhile_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-def test_a_file_that_is_cut_off_meanwhile_is_damaged(tmp_path: Path, mode: str) -> None:
+def test_a_file_that_is_cut_off_meanwhile_is_no_snapshot(tmp_path: Path, mode: str) -> None:
     path = made(tmp_path / "a.db", mode=mode)
     with reading(path) as (_, file):
         assert file is not None
@@ -208,7 +208,7 @@ def test_a_file_that_is_cut_off_meanwhile_is_damaged(tmp_path: Path, mode: str) 
         next(pieces)
         with open(path, "r+b") as other:
             other.truncate(16 * 1024)
-        with pytest.raises(DatabaseDamaged):
+        with pytest.raises(DatabaseUnreachable):
             list(pieces)
 
 

@@ -8,7 +8,7 @@ import pytest
 from backups.engines.blocks import cut
 from backups.engines.interface import Snapshot
 from backups.engines.sqlite import SqliteEngine
-from backups.errors import DatabaseBusy, DatabaseDamaged, EncodingDiffers, ObjectDamaged
+from backups.errors import DatabaseBusy, EncodingDiffers, ObjectDamaged
 
 from .sqlite_files import (
     JOURNAL_MODES,
@@ -277,9 +277,19 @@ def test_a_content_that_turns_out_damaged_changes_nothing(tmp_path: Path, mode: 
     pages = version_of(tmp_path, 8192, *LARGE)
     with pytest.raises(ObjectDamaged):
         restore(path, DamagedAtTheEnd(pages))
-    with pytest.raises(DatabaseDamaged):
-        restore(path, PagesContent([*pages[:5], bytes([9]) * 8192, *pages[6:]]))
     assert path.read_bytes() == held
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_what_its_hash_proves_comes_back_whatever_sqlite_says_of_it(
+    tmp_path: Path, mode: str
+) -> None:
+    path = tmp_path / "a.db"
+    make_database(path, f"PRAGMA journal_mode = {mode}", *SMALL)
+    pages = version_of(tmp_path, 8192, *LARGE)
+    broken = [*pages[:5], bytes([9]) * 8192, *pages[6:]]
+    restore(path, PagesContent(broken, facts={"structure_checked": True}))
+    assert path.read_bytes()[100:] == b"".join(broken)[100:]
 
 
 def test_another_encoding_is_refused_here_too(tmp_path: Path) -> None:

@@ -175,6 +175,7 @@ def refusal(path: Path, **options: Any) -> BackupsError:
         SqliteEngine(path, **options).snapshot() as snapshot,
     ):
         list(snapshot.blocks(4096))
+        snapshot.facts  # noqa: B018
     assert str(path.parent) not in caught.value.reason
     return caught.value
 

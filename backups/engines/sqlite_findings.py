@@ -1,0 +1,162 @@
+"""What SQLite's own check says, told apart: what it proves, and what it only thinks.
+
+Three classes. *Structure*: broken pages and trees, and indexes that lack what their tables have,
+where only SQLite itself can have a say in that. *Values*: rows that break a rule of the schema,
+and what a virtual table says of its own content. *Unchecked*: what SQLite can't judge, since it
+takes a collation, a function, a tokenizer or a syntax that the application brings along, or may
+define otherwise. Findings are told apart by their form, see `integrity_check` in SQLite's source
+(pragma.c, and `checkAppendMsg` in btree.c), and by names that the schema has; never by a word.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+
+from backups.engines.sqlite_connection import IO_ERROR, Connection, SqliteError
+
+_OF_PAGES = re.compile(
+    r"\*\*\* in database |Tree \d+|Page \d+|Freelist: |max rootpage |incremental_vacuum enabled"
+    r"|Main freelist: |On tree page |On page |List of tree roots: "
+)
+_NEVER_USED = re.compile(r"Page \d+(?:: | is )never used")
+_NOT_READ = re.compile(r"unable to get the page\. error code=(\d+)")
+_OF_INDEX_ORDER = re.compile(
+    r"(?:row \d+ missing from index |row \d+ values differ from index "
+    r"|rowid not at end-of-record for row \d+ of index )(.*)",
+    re.DOTALL,
+)
+_OF_INDEX_SIZE = re.compile(r"wrong # of entries in index (.*)", re.DOTALL)
+_OF_KEY_ORDER = re.compile(r"row not in PRIMARY KEY order for (.*)", re.DOTALL)
+_NOT_VALIDATED = re.compile(r"unable to validate the inverted index for FTS\d+ table ")
+
+# Applications replace NOCASE, to know more than ASCII, but not these.
+_FIXED_COLLATIONS = {"BINARY", "RTRIM"}
+# Functions whose result depends on nothing but their arguments, in every version of SQLite, and
+# that nobody has a reason to replace; lower(), upper() and LIKE are, by those who need Unicode.
+_FIXED_FUNCTIONS = {
+    "abs", "coalesce", "hex", "ifnull", "iif", "instr", "length", "max", "min", "nullif", "quote",
+    "substr", "substring", "trim", "ltrim", "rtrim", "typeof", "unicode", "unlikely", "likely",
+}  # fmt: skip
+_CALL = re.compile(r"\b([A-Za-z_\x80-\uffff][\w$\x80-\uffff]*)\s*\(")
+_REPLACEABLE_OPERATOR = re.compile(r"\b(?:LIKE|GLOB|REGEXP|MATCH)\b|->", re.IGNORECASE)
+_PARTIAL = re.compile(r"\bWHERE\b", re.IGNORECASE)
+_COLLATED = re.compile(r"\bCOLLATE\b", re.IGNORECASE)
+_LONGEST_SQL = 1 << 20
+_GENERATED = (2, 3)
+
+
+class Kind(Enum):
+    """What a finding is about; see the module."""
+
+    STRUCTURE = "structure"
+    VALUES = "values"
+    UNCHECKED = "unchecked"
+    DISK = "disk"
+
+
+class Classifier:
+    """Tells the findings about one database apart. Reads its schema where a finding needs that."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._judged: set[str] = set()
+
+    def classified(self, finding: str) -> Iterator[tuple[Kind, str]]:
+        """What one row of the check's answer says, line by line where it is about pages."""
+        if not _OF_PAGES.match(finding):
+            if (found := self._of_rows(finding)) is not None:
+                yield found
+            return
+        for line in finding.splitlines():
+            if not line.strip() or line.startswith("*** in database "):
+                continue
+            if (failed := _NOT_READ.search(line)) and int(failed[1]) & 0xFF == IO_ERROR:
+                yield Kind.DISK, line
+            elif _NEVER_USED.match(line):
+                yield Kind.VALUES, line  # room is lost, and nothing else
+            else:
+                yield Kind.STRUCTURE, line
+
+    def _of_rows(self, finding: str) -> tuple[Kind, str] | None:
+        if found := _OF_INDEX_SIZE.fullmatch(finding):
+            return self._of_index(found[1], finding, order=False)
+        if found := _OF_INDEX_ORDER.fullmatch(finding):
+            return self._of_index(found[1], finding, order=True)
+        if found := _OF_KEY_ORDER.fullmatch(finding):
+            return self._of_index(self._primary_index(found[1]) or found[1], finding, order=True)
+        if _NOT_VALIDATED.match(finding):
+            return Kind.UNCHECKED, finding
+        # What is left is about values, in whatever words; or it comes from a virtual table.
+        return Kind.VALUES, finding
+
+    def _of_index(self, index: str, finding: str, *, order: bool) -> tuple[Kind, str] | None:
+        """What a finding about an index is; one that can't be judged is told once."""
+        if self._is_known(index, order=order):
+            return Kind.STRUCTURE, finding
+        if index in self._judged:
+            return None
+        self._judged.add(index)
+        return (
+            Kind.UNCHECKED,
+            f"the index {index}, whose functions or order the application may define otherwise"
+            f" (SQLite reports: {finding})",
+        )
+
+    def _is_known(self, index: str, *, order: bool) -> bool:
+        """Whether SQLite alone decides which rows an index has and, with `order`, in what order
+        they stand and what it holds of them."""
+        try:
+            rows = self._connection.execute(
+                "SELECT cid, coll, key FROM pragma_index_xinfo(?)", (index,)
+            ).fetchall()
+            found = self._connection.execute(
+                "SELECT tbl_name, sql, (SELECT sql FROM sqlite_schema AS its_table WHERE"
+                " its_table.type = 'table' AND its_table.name = its_index.tbl_name)"
+                " FROM sqlite_schema AS its_index WHERE type = 'index' AND name = ?",
+                (index,),
+            ).fetchone()
+            table, sql, table_sql = found or (None, None, None)
+            generated = {
+                number
+                for (number,) in self._connection.execute(
+                    "SELECT cid FROM pragma_table_xinfo(?) WHERE hidden IN (?, ?)",
+                    (table, *_GENERATED),
+                )
+            }
+        except SqliteError:
+            return False
+        if not rows or (sql is not None and not _uses_fixed_functions(sql)):
+            return False
+        if not order:
+            return True
+        if sql and _PARTIAL.search(sql) and _COLLATED.search(f"{sql} {table_sql}"):
+            return False
+        return all(
+            column not in generated and str(collation).upper() in _FIXED_COLLATIONS
+            for column, collation, key in rows
+            if key
+        )
+
+    def _primary_index(self, table: str) -> str | None:
+        try:
+            row = self._connection.execute(
+                "SELECT name FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
+            ).fetchone()
+        except SqliteError:
+            return None
+        return str(row[0]) if row else None
+
+
+def _uses_fixed_functions(sql: str) -> bool:
+    """Whether the expressions of an index can't be defined otherwise by an application."""
+    if len(sql) > _LONGEST_SQL:
+        return False
+    called = [name.lower() for name in _CALL.findall(sql)]
+    # The first is the table, before the list of columns, unless its name is quoted otherwise.
+    table = re.search(r"\bON\s+(\S+?)\s*\(", sql, re.IGNORECASE)
+    if table and called and table[1].lower() == called[0]:
+        called = called[1:]
+    return not (
+        set(called) - _FIXED_FUNCTIONS - {"where", "and", "or", "not", "in", "on"}
+        or _REPLACEABLE_OPERATOR.search(sql)
+    )

@@ -1,0 +1,371 @@
+"""What SQLite's check says is told apart: what it proves, what is about values, what it can't judge."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backups.engines.sqlite import SqliteEngine
+from backups.engines.sqlite_check import Checked, check
+from backups.errors import DatabaseDamaged, DatabaseUnreachable, NotADatabase
+
+from .sqlite_files import PagesContent, connected, ignore, pages_of
+
+PAGE = 4096
+Make = Callable[[sqlite3.Connection], None]
+
+
+def made(path: Path, make: Make) -> Path:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("BEGIN")
+    make(connection)
+    connection.execute("COMMIT")
+    connection.close()
+    return path
+
+
+def schema_changed(connection: sqlite3.Connection, name: str, sql: str) -> None:
+    """As another SQLite, or an application with more in it, would have left the schema."""
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (sql, name))
+
+
+def looked_at(path: Path, *, thorough: bool = True) -> Checked:
+    with connected(path) as connection:
+        return check(connection, ignore, thorough=thorough)
+
+
+def ordered(one: str, other: str) -> int:
+    return (one > other) - (one < other)
+
+
+def by_case(one: str, other: str) -> int:
+    return ordered(one.casefold(), other.casefold())
+
+
+# --- healthy, and nothing can be held against them -----------------------------------------------
+
+
+def unknown_collation(connection: sqlite3.Connection) -> None:
+    connection.create_collation("phonebook", ordered)
+    connection.execute("CREATE TABLE t(name TEXT PRIMARY KEY COLLATE phonebook) WITHOUT ROWID")
+    connection.executemany("INSERT INTO t VALUES (?)", [("b",), ("a",), ("c",)])
+
+
+def collation_of_another_order(connection: sqlite3.Connection) -> None:
+    connection.create_collation("backwards", lambda one, other: ordered(other, one))
+    connection.execute("CREATE TABLE t(name TEXT PRIMARY KEY COLLATE backwards) WITHOUT ROWID")
+    connection.executemany("INSERT INTO t VALUES (?)", [("b",), ("a",), ("c",)])
+
+
+def nocase_replaced(connection: sqlite3.Connection) -> None:
+    connection.create_collation("NOCASE", by_case)
+    connection.execute("CREATE TABLE t(name TEXT COLLATE NOCASE UNIQUE)")
+    words = ["Ärger", "ärmel", "Zoo", "zebra", "Émile", "émile2", "Öl", "ölig"]
+    connection.executemany("INSERT INTO t VALUES (?)", [(word,) for word in words])
+
+
+def lower_replaced(connection: sqlite3.Connection) -> None:
+    connection.create_function("lower", 1, lambda text: text.casefold(), deterministic=True)
+    connection.execute("CREATE TABLE t(name TEXT)")
+    connection.execute("CREATE INDEX by_lower ON t(lower(name))")
+    connection.executemany("INSERT INTO t VALUES (?)", [("Ärger",), ("ÖL",), ("Zoo",)])
+
+
+def like_replaced_in_a_partial_index(connection: sqlite3.Connection) -> None:
+    connection.create_function("like", 2, lambda pattern, text: False, deterministic=True)
+    connection.execute("CREATE TABLE t(name TEXT)")
+    connection.execute("CREATE INDEX some ON t(name) WHERE name LIKE 'a%'")
+    connection.executemany("INSERT INTO t VALUES (?)", [("a",), ("b",), ("c",)])
+
+
+def unknown_function_in_an_index(connection: sqlite3.Connection) -> None:
+    connection.create_function("stem", 1, lambda text: text[:2], deterministic=True)
+    connection.execute("CREATE TABLE t(name TEXT)")
+    connection.execute("CREATE INDEX by_stem ON t(stem(name))")
+    connection.executemany("INSERT INTO t VALUES (?)", [("walking",), ("talking",)])
+
+
+def unknown_function_in_a_check(connection: sqlite3.Connection) -> None:
+    connection.create_function("plausible", 1, lambda value: True, deterministic=True)
+    connection.execute("CREATE TABLE t(x CHECK (plausible(x)))")
+    connection.execute("INSERT INTO t VALUES (1)")
+
+
+def unknown_function_in_a_column(connection: sqlite3.Connection) -> None:
+    connection.create_function("is_malformed", 1, lambda value: 0, deterministic=True)
+    connection.execute("CREATE TABLE t(x, bad AS (is_malformed(x)) NOT NULL)")
+    connection.execute("INSERT INTO t(x) VALUES (1)")
+
+
+def index_that_is_empty_on_purpose(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x BLOB)")
+    connection.execute("CREATE INDEX vectors ON t(x) WHERE 0")
+    connection.execute("INSERT INTO t VALUES (x'00'), (x'01')")
+    schema_changed(connection, "vectors", "CREATE INDEX vectors ON t(nearest(x))")
+
+
+def unknown_module(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "INSERT INTO sqlite_schema VALUES ('table', 'v', 'v', 0,"
+        " 'CREATE VIRTUAL TABLE v USING vec0(embedding float[4])')"
+    )
+
+
+def unknown_tokenizer(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE VIRTUAL TABLE notes USING fts5(body)")
+    connection.execute("INSERT INTO notes VALUES ('one'), ('two')")
+    schema_changed(
+        connection, "notes", "CREATE VIRTUAL TABLE notes USING fts5(body, tokenize='own')"
+    )
+
+
+def json_that_is_none(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(body TEXT)")
+    connection.execute("INSERT INTO t VALUES ('plain text')")
+    connection.execute("ALTER TABLE t ADD COLUMN title TEXT AS (json_extract(body, '$.title'))")
+
+
+def check_of_another_day(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(d TEXT)")
+    connection.execute("INSERT INTO t VALUES ('1990-01-01')")
+    schema_changed(connection, "t", "CREATE TABLE t(d TEXT CHECK (d <= date('now')))")
+
+
+def newer_syntax(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("INSERT INTO t VALUES (5)")
+    schema_changed(connection, "t", "CREATE TABLE t(x) LATER")
+
+
+def newer_statement(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("CREATE INDEX i ON t(x)")
+    connection.execute("INSERT INTO t VALUES (5)")
+    schema_changed(connection, "t", "CREATE BITEMPORAL TABLE t(x)")
+
+
+def words_of_errors_as_names(connection: sqlite3.Connection) -> None:
+    connection.execute('CREATE TABLE "database disk image is malformed"(x NOT NULL)')
+    connection.execute('CREATE TABLE "wrong # of entries in index i"(x)')
+    connection.execute("INSERT INTO \"database disk image is malformed\" VALUES ('ok')")
+    connection.execute(
+        'CREATE INDEX "row 1 missing from index i" ON "wrong # of entries in index i"(x)'
+    )
+
+
+HEALTHY: tuple[Make, ...] = (
+    unknown_collation, collation_of_another_order, nocase_replaced, lower_replaced,
+    like_replaced_in_a_partial_index, unknown_function_in_an_index, unknown_function_in_a_check,
+    unknown_function_in_a_column, index_that_is_empty_on_purpose, unknown_module,
+    unknown_tokenizer, json_that_is_none, check_of_another_day, newer_syntax, newer_statement,
+    words_of_errors_as_names,
+)  # fmt: skip
+# Of these all can be judged, so nothing is said.
+JUDGED = {
+    unknown_function_in_a_check, check_of_another_day, words_of_errors_as_names, unknown_module,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", HEALTHY)
+@pytest.mark.parametrize("thorough", [False, True])
+def test_what_an_application_brings_along_is_no_damage(
+    tmp_path: Path, make: Make, thorough: bool
+) -> None:
+    checked = looked_at(made(tmp_path / "a.db", make), thorough=thorough)
+    assert checked.damage == []
+    if make in JUDGED:
+        assert checked.facts() == {"structure_checked": True}
+    elif thorough:
+        assert checked.facts()["unchecked"]
+
+
+def broken_page(path: Path) -> None:
+    """The cells of a leaf of the table `notes` point out of the page."""
+    data = bytearray(path.read_bytes())
+    for start in range(10 * PAGE, len(data), PAGE):
+        if data[start] == 13:
+            data[start + 8 : start + 16] = b"\xff\xf0" * 4
+            break
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("make", HEALTHY)
+def test_damage_is_found_beside_what_an_application_brings_along(
+    tmp_path: Path, make: Make
+) -> None:
+    def with_notes(connection: sqlite3.Connection) -> None:
+        make(connection)
+        connection.execute("CREATE TABLE more(id INTEGER PRIMARY KEY, body TEXT)")
+        connection.executemany("INSERT INTO more(body) VALUES (?)", [("x" * 200,)] * 2000)
+        connection.execute("CREATE INDEX by_body ON more(body)")
+
+    path = made(tmp_path / "a.db", with_notes)
+    broken_page(path)
+    assert looked_at(path, thorough=False).damage
+    engine = SqliteEngine(path, check_seconds=60)
+    with engine.snapshot() as snapshot, pytest.raises(DatabaseDamaged):
+        snapshot.facts  # noqa: B018
+
+
+@pytest.mark.parametrize("make", [unknown_tokenizer, json_that_is_none])
+def test_a_verification_looks_at_all_pages_even_of_tables_that_sqlite_cannot_check(
+    tmp_path: Path, make: Make
+) -> None:
+    path = made(tmp_path / "a.db", make)
+    assert not looked_at(path).structure
+
+    def examined(**facts: Any) -> Any:
+        return SqliteEngine(path, scratch=tmp_path).examine(
+            PagesContent(pages_of(path)), facts=facts, progress=ignore
+        )
+
+    before = path.read_bytes()
+    found = examined()
+    assert not found.damage
+    assert "outside of tables" not in found.unchecked
+    with sqlite3.connect(path) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE rootpage > 1 ORDER BY rowid LIMIT 1"
+        ).fetchone()
+    connection.close()
+    data = bytearray(path.read_bytes())
+    at = (root - 1) * PAGE
+    data[at + 5 : at + 7] = b"\xff\xff"  # where the cells begin: beyond the page
+    path.write_bytes(data)
+    assert examined().damage
+    assert path.read_bytes() == bytes(data) != before
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+def null_where_none_may_be(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("INSERT INTO t VALUES (NULL)")
+    schema_changed(connection, "t", "CREATE TABLE t(x NOT NULL)")
+
+
+def text_in_a_strict_number(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("INSERT INTO t VALUES ('text')")
+    schema_changed(connection, "t", "CREATE TABLE t(x INT) STRICT")
+
+
+@pytest.mark.parametrize("make", [null_where_none_may_be, text_in_a_strict_number])
+def test_rows_that_break_a_rule_are_told_and_are_no_damage(tmp_path: Path, make: Make) -> None:
+    path = made(tmp_path / "a.db", make)
+    facts = looked_at(path).facts()
+    assert len(facts["values"]) == 1
+    assert facts["structure_checked"] is True
+    assert "damage" not in facts
+
+
+def test_many_findings_about_values_hide_no_damage(tmp_path: Path) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE a(x)")
+        connection.executemany("INSERT INTO a VALUES (?)", [(None,)] * 20_000)
+        connection.execute("CREATE TABLE z(x)")
+        connection.execute("CREATE INDEX by_x ON z(x) WHERE x > 5")
+        connection.executemany("INSERT INTO z VALUES (?)", [(1,), (2,)])
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = 'CREATE TABLE a(x NOT NULL)' WHERE name = 'a'"
+        )
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = 'CREATE INDEX by_x ON z(x)' WHERE name = 'by_x'"
+        )
+
+    facts = looked_at(made(tmp_path / "a.db", make)).facts()
+    assert "index by_x" in facts["damage"]
+    assert len(facts["values"]) < 10
+
+
+# --- structure ------------------------------------------------------------------------------------
+
+
+def index_that_lacks_rows(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x TEXT)")
+    connection.execute("CREATE INDEX by_x ON t(x) WHERE x > 'b'")
+    connection.execute("INSERT INTO t VALUES ('a'), ('c')")
+    schema_changed(connection, "by_x", "CREATE INDEX by_x ON t(x)")
+
+
+def index_by_fixed_functions_that_lacks_rows(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x TEXT)")
+    connection.execute("CREATE INDEX by_x ON t(length(x)) WHERE x > 'b'")
+    connection.execute("INSERT INTO t VALUES ('a'), ('c')")
+    schema_changed(connection, "by_x", "CREATE INDEX by_x ON t(length(x))")
+
+
+@pytest.mark.parametrize("make", [index_that_lacks_rows, index_by_fixed_functions_that_lacks_rows])
+@pytest.mark.parametrize("thorough", [False, True])
+def test_an_index_that_lacks_rows_by_sqlites_own_rules_is_damaged(
+    tmp_path: Path, make: Make, thorough: bool
+) -> None:
+    checked = looked_at(made(tmp_path / "a.db", make), thorough=thorough)
+    assert "index by_x" in checked.damage[0]
+
+
+def test_facts_are_short_whatever_the_database_holds(tmp_path: Path) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        for number in range(2000):
+            connection.execute(f"CREATE TABLE t{number:05}(x)")
+        connection.execute(f'CREATE TABLE "{"n" * 300_000}"(x)')
+
+    path = made(tmp_path / "a.db", make)
+    with SqliteEngine(path, check_seconds=60).snapshot() as snapshot:
+        facts = snapshot.facts
+    assert len(repr(facts)) < 40_000
+    assert len(facts["tables"]) + facts["tables_more"] == 2001
+    assert facts["tables"]["t00000"] == 0
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(NotADatabase) as caught, SqliteEngine(path).snapshot():
+        pass
+    return caught.value.reason
+
+
+def test_an_encrypted_file_is_called_perhaps_encrypted(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(os.urandom(1 << 17))
+    assert "perhaps it is encrypted" in refusal(path)
+    path.write_bytes(b"plain words " * 10_000)
+    assert "encrypted" not in refusal(path)
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_schema_of_a_format_that_nobody_knows_yet_can_be_kept(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        connection.execute("CREATE TABLE t(x)")
+    connection.close()
+    data = bytearray(path.read_bytes())
+    data[44:48] = (9).to_bytes(4, "big")
+    path.write_bytes(data)
+    engine = SqliteEngine(path, scratch=tmp_path)
+    with pytest.raises(DatabaseUnreachable, match="unsupported file format"), engine.snapshot():
+        pass
+    with engine.snapshot(keep_damaged=True) as snapshot:
+        assert b"".join(snapshot.blocks(PAGE)) == bytes(data)
+        assert "unsupported file format" in snapshot.facts["damage"]
+
+
+def test_a_unique_index_with_doubles_is_about_values(tmp_path: Path) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE t(x)")
+        connection.execute("CREATE INDEX by_x ON t(x)")
+        connection.execute("INSERT INTO t VALUES (1), (1)")
+        schema_changed(connection, "by_x", "CREATE UNIQUE INDEX by_x ON t(x)")
+
+    facts = looked_at(made(tmp_path / "a.db", make)).facts()
+    assert facts["values"] == ["non-unique entry in index by_x"]
+    assert "damage" not in facts
