@@ -5,10 +5,8 @@ Where that is not fit, a database in WAL mode is read past SQLite's locks while 
 (`sqlite_rest`), or refused, with what can be done about it.
 """
 
-import fcntl
+import logging
 import os
-import struct
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,10 +22,12 @@ from backups.engines.sqlite_connection import (
     source_error,
     value,
 )
-from backups.engines.sqlite_file import descriptors_of
+from backups.engines.sqlite_locks import journal_kept, lock_all_of_shm
 from backups.engines.sqlite_ownership import JOURNAL, SHM, WAL, Beside, give
 from backups.engines.sqlite_rest import AtRest
-from backups.errors import DatabaseBusy, DatabaseUnreachable, SourceError
+from backups.errors import DatabaseUnreachable, SourceError
+
+logger = logging.getLogger(__name__)
 
 REMEDY = "run Savepoint as the database's owner, or see 'Which user' in docs/configuration.md"
 NO_FOLDER = (
@@ -51,19 +51,22 @@ CHANGES_WAIT = (
     "a program was killed while it wrote the database, and Savepoint's user may not undo what it"
     " began; open the database with one of its own programs once"
 )
+_OWN_FILE = (
+    "give the database a file of its own while no program uses it: copy it, and move the copy over"
+    " it"
+)
 SEVERAL_NAMES = (
     "the database's file has another name (a hard link), and what is written by one name also"
-    " changes what stands by the other; nothing was changed; give the database a file of its own"
-    " while no program uses it: copy it, and move the copy over it"
+    f" changes what stands by the other; nothing was changed; {_OWN_FILE}"
 )
-
-_POLL = 0.01
-# See "Database Locks" and PENDING_BYTE, SHARED_FIRST and SHARED_SIZE in SQLite's os.h.
-_SHARED_FIRST, _SHARED_SIZE = (1 << 30) + 2, 510
-# Where the locks of a -shm file begin, and how many bytes they have; see "WAL-Index Format".
-_SHM_LOCKS, _SHM_LOCKS_SIZE = 120, 9
-_HEADER = 100
-_VERSIONS = slice(18, 20)
+READ_BY_OTHERS = (
+    "the database's file has another name (a hard link), by which programs may write it unseen;"
+    f" {_OWN_FILE}"
+)
+WRITTEN_BY_OTHERS = (
+    "the database's file has another name (a hard link), and changes by that name wait beside it;"
+    f" {_OWN_FILE}"
+)
 
 
 @contextmanager
@@ -78,10 +81,15 @@ def opened_to_read(
     """
     with ExitStack() as stack:
         connection = stack.enter_context(opened(path, lock_wait=lock_wait, immutable=private))
-        if private or _is_simple(beside := Beside(path)):
+        if private:
             yield connection, None
             return
-        reason = _prepared_to_read(connection, beside, lock_wait)
+        beside = Beside(path)
+        names = beside.other_names()
+        if _is_simple(beside) and names is None:
+            yield connection, None
+            return
+        reason = _prepared_to_read(connection, beside, lock_wait, names)
         if not reason:
             with _reason_of_rollback(beside):
                 yield connection, None
@@ -108,7 +116,8 @@ def opened_to_write(
     """
     with opened(path, lock_wait=lock_wait) as connection:
         beside = Beside(path)
-        check_names(path)
+        if beside.other_names() is not None:
+            raise DatabaseUnreachable(SEVERAL_NAMES)
         if not _is_simple(beside):
             _prepare_to_write(connection, beside, lock_wait, alone=alone)
         yield connection, beside
@@ -121,26 +130,26 @@ def place_journal(connection: Connection, beside: Beside) -> None:
         beside.place([JOURNAL])
 
 
-def has_other_names(path: Path) -> bool:
-    """Whether the file at `path` has another name. Raises OSError."""
-    return os.stat(path).st_nlink > 1
-
-
-def check_names(path: Path) -> None:
-    """Raise DatabaseUnreachable if the database's file has another name: SQLite finds a -wal or
-    -journal by the name only, and a restore would write to both."""
-    if has_other_names(path):
-        raise DatabaseUnreachable(SEVERAL_NAMES)
-
-
 def _is_simple(beside: Beside) -> bool:
     """Whether all goes as it does for the database's own programs."""
     return beside.plain and beside.allows(os.R_OK | os.W_OK) and beside.folder_allows()
 
 
-def _prepared_to_read(connection: Connection, beside: Beside, lock_wait: float) -> str:
-    """Get ready to read through SQLite; returns why that can't be, if it can't."""
-    with _kept(connection, beside.path, lock_wait) as wal:
+def _prepared_to_read(
+    connection: Connection, beside: Beside, lock_wait: float, names: list[Path] | None
+) -> str:
+    """Get ready to read through SQLite; returns why that can't be, if it can't.
+
+    `names`: see `Beside.other_names`. SQLite finds a -wal, -shm and -journal by the name, so who
+    writes by another is seen by the locks on the file alone, and in WAL mode not by these.
+    """
+    with journal_kept(beside.path, lock_wait) as wal:
+        if names is not None:
+            logger.warning("%s has other names (hard links)", beside.path)
+            if any(_holds_changes(Beside(name)) for name in names):
+                raise DatabaseUnreachable(WRITTEN_BY_OTHERS)
+            if wal and not _holds_changes(beside):
+                return READ_BY_OTHERS
         if not wal:
             return ""  # only writers make a journal
         _mend(beside)
@@ -161,7 +170,7 @@ def _prepare_to_write(
 ) -> None:
     if not beside.allows(os.R_OK | os.W_OK):
         raise DatabaseUnreachable(NOT_WRITABLE)
-    with _kept(connection, beside.path, lock_wait) as wal:
+    with journal_kept(beside.path, lock_wait) as wal:
         if wal:
             _mend(beside)
         needed = (WAL, SHM) if wal else (JOURNAL,)
@@ -185,6 +194,12 @@ def _prepare_to_write(
             _take_hold(connection)
 
 
+def _holds_changes(beside: Beside) -> bool:
+    """Whether a -wal or -journal is there with anything in it."""
+    found = (beside.found(suffix) for suffix in (WAL, JOURNAL))
+    return any(file is not None and file.st_size for file in found)
+
+
 def _reason_against_making(beside: Beside) -> str:
     if not beside.folder_allows():
         return NO_FOLDER
@@ -203,51 +218,6 @@ def _take_hold(connection: Connection) -> None:
         if result_code(error) not in (CORRUPT, NOT_A_DATABASE):
             raise source_error(error) from error
     lenient(connection, yes=False)
-
-
-@contextmanager
-def _kept(connection: Connection, path: Path, lock_wait: float) -> Iterator[bool]:
-    """Nobody removes what lies beside the database, or changes its journal mode. Tells whether it
-    is in WAL mode; true also when that can't be told.
-
-    The last program that closes a database in WAL mode removes the -wal and -shm, for which it
-    needs all others' locks gone. So a lock like those of all readers is put on the file: one of
-    the descriptor (SQLite's own, so that none is closed), not of the process, as SQLite goes by
-    those of its process.
-    """
-    try:
-        descriptors = descriptors_of(os.stat(path))
-    except OSError as error:
-        raise DatabaseUnreachable(f"the database cannot be reached: {error.strerror}") from error
-    if not descriptors:
-        yield True
-        return
-    descriptor = descriptors[-1]
-    _lock_shared(descriptor, lock_wait)
-    try:
-        yield os.pread(descriptor, _HEADER, 0)[_VERSIONS] == b"\2\2"
-    finally:
-        _set_lock(descriptor, fcntl.F_UNLCK, _SHARED_FIRST, _SHARED_SIZE)
-
-
-def _lock_shared(descriptor: int, lock_wait: float) -> None:
-    deadline = time.monotonic() + lock_wait
-    while True:
-        try:
-            return _set_lock(descriptor, fcntl.F_RDLCK, _SHARED_FIRST, _SHARED_SIZE)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                raise DatabaseBusy("the database is locked by another process") from error
-        except OSError as error:
-            raise DatabaseUnreachable(f"the database cannot be locked: {error.strerror}") from error
-        time.sleep(_POLL)
-
-
-def _set_lock(descriptor: int, kind: int, start: int, length: int) -> None:
-    """Raises BlockingIOError when another holds it, OSError."""
-    # struct flock: type, whence, start, length, process.
-    wanted = struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0)
-    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
 
 
 def _mend(beside: Beside) -> None:
@@ -277,8 +247,7 @@ def _remove_unused(beside: Beside) -> None:
         return
     descriptor = os.open(beside.file(SHM), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        # All who have it open hold one of these.
-        _set_lock(descriptor, fcntl.F_WRLCK, _SHM_LOCKS, _SHM_LOCKS_SIZE)
+        lock_all_of_shm(descriptor)
         for suffix in (WAL, SHM):
             if beside.unfit(suffix):
                 os.unlink(beside.file(suffix))

@@ -184,6 +184,27 @@ class Beside:
             Rights.of(found), self.database, self._folder
         )
 
+    def other_names(self) -> list[Path] | None:
+        """Other names of the database's file (hard links) in its folder; there may be more
+        elsewhere. None if it has no other name. Raises DatabaseUnreachable."""
+        try:
+            if os.stat(self.path).st_nlink == 1:
+                return None
+            remove_abandoned(self.path)  # a restore that was killed while it gave it its name
+            database = os.stat(self.path)
+            if database.st_nlink == 1:
+                return None
+            with os.scandir(self.path.parent) as entries:
+                return [
+                    self.path.with_name(entry.name)
+                    for entry in entries
+                    if entry.inode() == database.st_ino and entry.name != self.path.name
+                ]
+        except OSError as error:
+            raise DatabaseUnreachable(
+                f"the database cannot be reached: {error.strerror}"
+            ) from error
+
     def folder_allows(self) -> bool:
         """Whether this process may create and delete files beside the database."""
         return os.access(self.path.parent, os.W_OK | os.X_OK, effective_ids=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from backups.engines.interface import Content
 from backups.engines.sqlite_check import check
 from backups.engines.sqlite_connection import opened, sqlite_errors_translated
+from backups.engines.sqlite_ownership import Rights, attainable, give, usable
 from backups.errors import BackupsError, SourceError
 from backups.facts import findings_of
 
@@ -39,6 +40,8 @@ def check_target(path: Path, *, replace: bool) -> None:
         raise TargetRefused(f"there is no folder {path.parent}")
     if not replace and os.path.lexists(path):
         raise TargetRefused(f"{path} exists; it is replaced only with --force")
+    if replace:
+        _rights(path)
     for suffix in _SIDECARS:
         sidecar = path.with_name(path.name + suffix)
         if os.path.lexists(sidecar):
@@ -55,12 +58,14 @@ def write_database(content: Content, path: Path, *, replace: bool) -> WrittenDat
     check_target(path, replace=replace)
     built: str | None = None
     try:
-        # Beside, so that it can be linked into place; with mode 0600.
+        # Beside, so that it can be linked into place; with mode 0600, if it replaces none.
         descriptor, built = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.restoring-")
         with open(descriptor, "wb", buffering=0) as file:
             written = _write(file.fileno(), content)
         finding = _finding(Path(built)) if written.size else ""
         check_target(path, replace=replace)
+        if replace and (rights := _rights(path)):
+            give(Path(built), rights)
         _put_in_place(built, path, replace=replace)
         with suppress(OSError):  # not every file system knows it
             _sync_folder(path.parent)
@@ -99,6 +104,24 @@ def _finding(path: Path) -> str:
     except SourceError as error:
         return error.reason
     return found.damage
+
+
+def _rights(path: Path) -> Rights | None:
+    """Those that a file has to be given which replaces the one at `path`; None if there is none.
+
+    Raises TargetRefused where the owner could not use what this user can make.
+    """
+    try:
+        wanted, folder = Rights.of(os.lstat(path)), os.stat(path.parent)
+    except FileNotFoundError:
+        return None
+    rights = attainable(wanted, folder)
+    if not usable(rights, wanted, folder):
+        raise TargetRefused(
+            f"{path} is another user's, who could not use what replaces it; run this as that user,"
+            " or as root"
+        )
+    return rights
 
 
 def _put_in_place(built: str, path: Path, *, replace: bool) -> None:
