@@ -23,7 +23,7 @@ from backups.engines.sqlite_connection import (
     value,
 )
 from backups.engines.sqlite_locks import journal_kept, lock_all_of_shm
-from backups.engines.sqlite_ownership import JOURNAL, SHM, WAL, Beside, give
+from backups.engines.sqlite_ownership import JOURNAL, SHM, WAL, Beside
 from backups.engines.sqlite_rest import AtRest
 from backups.errors import DatabaseUnreachable, SourceError
 
@@ -127,6 +127,8 @@ def place_journal(connection: Connection, beside: Beside) -> None:
     """Have the right journal there, in a transaction that keeps all others out. Raises SourceError,
     and SQLite's own errors."""
     if not beside.plain and value(connection, "PRAGMA journal_mode") != "wal":
+        if not beside.usable:  # it was in WAL mode a moment ago
+            raise DatabaseUnreachable(IN_THE_WAY)
         beside.place([JOURNAL])
 
 
@@ -232,7 +234,7 @@ def _mend(beside: Beside) -> None:
     try:
         if beside.usable and beside.allows(os.W_OK):
             for suffix in unfit:
-                give(beside.file(suffix), beside.made)
+                beside.mend(suffix)
         elif not beside.allows(os.W_OK):
             _remove_unused(beside)
     except OSError as error:

@@ -178,10 +178,28 @@ class Beside:
         """Whether a file is there that this process's user made, and others can't use as they can
         the database."""
         found = self.found(suffix)
-        if found is None or found.st_uid in (self.database.uid,):
-            return False
-        return found.st_uid == os.geteuid() and not usable(
-            Rights.of(found), self.database, self._folder
+        return found is not None and self._is_unfit(found)
+
+    def mend(self, suffix: str) -> None:
+        """Give such a file, which SQLite has not opened yet, the rights that it needs. Raises
+        OSError."""
+        descriptor = os.open(
+            self.file(suffix), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        )
+        try:
+            found = os.fstat(descriptor)
+            # Whoever may write the folder could have put the name of another file of ours there.
+            if found.st_nlink == 1 and self._is_unfit(found):
+                give(descriptor, self.made)
+        finally:
+            os.close(descriptor)
+
+    def _is_unfit(self, found: os.stat_result) -> bool:
+        return (
+            stat.S_ISREG(found.st_mode)
+            # What root makes is given to the owner at once.
+            and _ROOT != found.st_uid == os.geteuid() != self.database.uid
+            and not usable(Rights.of(found), self.database, self._folder)
         )
 
     def other_names(self) -> list[Path] | None:
@@ -260,22 +278,25 @@ class Beside:
             ) from error
 
 
-def give(file: int | Path, rights: Rights) -> None:
-    """Give a file owner, group and mode. Raises OSError."""
-    found = os.stat(file)
+def give(descriptor: int, rights: Rights) -> None:
+    """Give an open file owner, group and mode. Raises OSError.
+
+    Never by its name: who may write the folder could put another file there, and have it given.
+    """
+    found = os.fstat(descriptor)
     if (found.st_uid, found.st_gid) != (rights.uid, rights.gid):
         # To name the present owner too takes more than the right to change the group.
-        os.chown(file, rights.uid if found.st_uid != rights.uid else -1, rights.gid)
-    os.chmod(file, rights.mode)
+        os.fchown(descriptor, rights.uid if found.st_uid != rights.uid else -1, rights.gid)
+    os.fchmod(descriptor, rights.mode)
 
 
-def _list(file: int, entries: bytes | None) -> None:
+def _list(descriptor: int, entries: bytes | None) -> None:
     """Give a file this access list, or none. Raises OSError."""
     if entries is not None:
-        os.setxattr(file, _ACCESS_LIST, entries)
+        os.setxattr(descriptor, _ACCESS_LIST, entries)
         return
     try:
-        os.removexattr(file, _ACCESS_LIST)  # what it has from the folder
+        os.removexattr(descriptor, _ACCESS_LIST)  # what it has from the folder
     except OSError as error:
         if error.errno not in (errno.ENODATA, errno.ENOTSUP):
             raise

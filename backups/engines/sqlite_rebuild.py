@@ -13,7 +13,7 @@ from backups.engines.sqlite_copy import durable_copy
 from backups.engines.sqlite_leftovers import RESTORING, made_here, remove_abandoned
 from backups.engines.sqlite_live import REMEDY
 from backups.engines.sqlite_mark import FileMark
-from backups.engines.sqlite_ownership import Rights, attainable, give, usable
+from backups.engines.sqlite_ownership import Rights, attainable, usable
 from backups.engines.sqlite_progress import RestoreProgress
 from backups.errors import DatabaseBusy, DatabaseUnreachable, SourceError
 
@@ -44,9 +44,8 @@ def rebuild(
     given = _given(path, rights)
     remove_abandoned(path)
     steps = RestoreProgress(progress, content.units)
-    with durable_copy(content, path.parent, steps, prefix=made_here(path, RESTORING)) as built:
-        with _folder_errors():
-            give(built, given)
+    prefix = made_here(path, RESTORING)
+    with durable_copy(content, path.parent, steps, prefix=prefix, rights=given) as built:
         steps.done()
         before_commit(str(FileMark.of(built)))
         with _sidecars_aside(path):

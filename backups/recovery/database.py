@@ -62,10 +62,10 @@ def write_database(content: Content, path: Path, *, replace: bool) -> WrittenDat
         descriptor, built = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.restoring-")
         with open(descriptor, "wb", buffering=0) as file:
             written = _write(file.fileno(), content)
+            if replace and (rights := _rights(path)):
+                give(file.fileno(), rights)
         finding = _finding(Path(built)) if written.size else ""
         check_target(path, replace=replace)
-        if replace and (rights := _rights(path)):
-            give(Path(built), rights)
         _put_in_place(built, path, replace=replace)
         with suppress(OSError):  # not every file system knows it
             _sync_folder(path.parent)

@@ -4,18 +4,22 @@ import hashlib
 import os
 import pwd
 import shutil
+import signal
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlean
 
 from backups.engines import sqlite_rest
 from backups.engines.sqlite import SqliteEngine
 from backups.errors import SourceError
 
-from ..store.killed import KILLED, killed_at, steps_of
+from ..store.killed import KILLED, forked, killed_at, steps_of
 from .other_users import (
     APPLICATION,
     COMMON,
@@ -28,7 +32,7 @@ from .other_users import (
     needs_root,
     works,
 )
-from .sqlite_files import PagesContent, ignore, pages_of, rows_of
+from .sqlite_files import PagesContent, ignore, make_database, pages_of, rows_of
 
 APP = User(APPLICATION, APPLICATION)
 APP_IN_GROUP = User(APPLICATION, APPLICATION, (COMMON,), 0o002)
@@ -370,3 +374,186 @@ def test_a_savepoint_killed_while_it_makes_the_files_that_sqlite_needs_is_in_nob
 def rows_in(place: Place) -> int:
     (count,) = rows_of(place.path, "SELECT count(*) FROM t")[0]
     return int(count)
+
+
+def test_a_file_of_another_page_size_is_restored_by_the_same_rules(base: Path) -> None:
+    other = Place(base / "other", MIXES["root"][0], journal="delete", rows=3000)
+    make_database(other.path, "PRAGMA page_size = 8192", "VACUUM")
+    content = PagesContent(pages_of(other.path))
+    for mix, expected in MIXES.values():
+        for number, (mode, held) in enumerate(CASES):
+            if held or mix.name == "same user, read only":
+                continue
+            place = Place(base / f"{mix.name}-{mode}", mix, journal=mode)
+            before = place.listing()
+            told = place.as_savepoint(restore(place, content))
+            works_out = expected.split()[number][1] == "+"
+            assert ("refused" in told) == (not works_out), (mix.name, mode, told)
+            assert place.listing() == before
+            assert works(place) == ""
+            assert set(place.listing()) == {"app.db"}
+            assert rows_of(place.path, "PRAGMA journal_mode") == [(mode,)]
+
+
+@pytest.mark.parametrize(
+    "name", ["setgid, group reads", "stranger, open folder", "no setgid", "owner in group"]
+)
+def test_what_an_earlier_savepoint_left_in_the_way_is_removed(base: Path, name: str) -> None:
+    mix, _ = MIXES[name]
+    place = Place(base / "place", mix, journal="wal")
+
+    def leave() -> int:
+        mix.savepoint.become()
+        connection = sqlean.connect(str(place.path), isolation_level=None)
+        connection.execute("SELECT count(*) FROM t").fetchall()
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    assert forked(leave) == KILLED
+    assert set(place.listing()) == {"app.db", "app.db-wal", "app.db-shm"}
+    assert works(place) != "", "the application is locked out"
+    assert "refused" not in place.as_savepoint(backup(place))
+    assert set(place.listing()) == {"app.db"}
+    assert works(place) == ""
+
+
+def test_what_is_in_use_is_not_removed(base: Path) -> None:
+    mix, _ = MIXES["stranger, open folder"]
+    place = Place(base / "place", mix, journal="wal")
+    another = Place.__new__(Place)
+    another.__dict__.update(place.__dict__, mix=replace(mix, application=mix.savepoint))
+    with application(another) as program:
+        assert program.ask("open") == ""
+        before = place.listing()
+        assert before["app.db-wal"][0] == SAVEPOINT
+        assert "refused" not in place.as_savepoint(backup(place))
+        assert place.listing() == before
+        assert program.ask("read") == ""
+
+
+@pytest.mark.parametrize("name", ["setgid, group reads", "no setgid, app's group"])
+def test_a_database_that_is_written_while_it_is_read_past_sqlite_is_no_version(
+    base: Path, name: str
+) -> None:
+    mix, _ = MIXES[name]
+    place = Place(base / "place", mix, journal="wal")
+
+    # The application writes, and brings that into the file, between two blocks.
+    reading, writing = os.pipe(), os.pipe()
+
+    def reader() -> dict[str, Any]:
+        with engine_of(place).snapshot() as snapshot:
+            blocks = snapshot.blocks(65536)
+            next(blocks)
+            os.write(writing[1], b"x")
+            os.read(reading[0], 1)
+            for _ in blocks:
+                pass
+            return {"facts": len(snapshot.facts)}
+
+    child = os.fork()
+    if child == 0:
+        os.read(writing[0], 1)
+        code = 0 if works(place) == "" else 1
+        os.write(reading[1], b"x")
+        os._exit(code)
+    told = place.as_savepoint(outcome(reader))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert "was written while it was read" in told["refused"]
+
+
+def test_the_application_may_leave_while_its_database_is_read(base: Path) -> None:
+    for name in ("setgid, group reads", "stranger, open folder", "setgid, unknown owner"):
+        place = Place(base / name, MIXES[name][0], journal="wal")
+        with application(place) as program:
+            assert program.ask("open") == ""
+            assert program.ask("write") == ""
+            told = place.as_savepoint(backup_while(place, lambda: program.ask("close")))
+            assert "hash" in told, told
+        assert {uid for uid, _, _ in place.listing().values()} == {APPLICATION}
+        assert works(place) == ""
+        assert set(place.listing()) == {"app.db"}
+
+
+def backup_while(place: Place, happens: Callable[[], str]) -> Callable[[], dict[str, Any]]:
+    def work() -> dict[str, Any]:
+        with engine_of(place).snapshot() as snapshot:
+            blocks = snapshot.blocks(65536)
+            first = next(blocks)
+            assert happens() == ""
+            content = first + b"".join(blocks)
+        return {"hash": hashlib.sha256(content).hexdigest()}
+
+    return outcome(work)
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_database_with_another_name_is_read_and_not_written(base: Path, mode: str) -> None:
+    place = Place(base / "place", MIXES["same user"][0], journal=mode)
+    os.link(place.path, base / "elsewhere.db")
+    content = PagesContent(pages_of(place.path))
+    assert "hash" in place.as_savepoint(backup(place))
+    before = place.path.read_bytes()
+    assert "another name" in place.as_savepoint(restore(place, content))["refused"]
+    assert place.path.read_bytes() == before
+    assert works(place) == ""
+    with application(place) as program:
+        assert program.ask("open") == program.ask("write") == ""
+        assert "hash" in place.as_savepoint(backup(place))
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_changes_that_wait_by_another_name_are_not_passed_over(base: Path, mode: str) -> None:
+    place = Place(base / "place", MIXES["same user"][0], journal=mode)
+    os.link(place.path, place.folder / "other.db")
+
+    def killed() -> int:
+        place.mix.application.become()
+        connection = sqlean.connect(str(place.folder / "other.db"), isolation_level=None)
+        connection.execute("PRAGMA cache_size = 5")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE t SET x = 'half done'")
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    assert forked(killed) == KILLED
+    assert "another name" in place.as_savepoint(backup(place))["refused"]
+
+
+def test_access_lists_of_the_database_are_those_of_the_files_beside_it(base: Path) -> None:
+    place = Place(base / "place", MIXES["root, private"][0], journal="wal")
+    place.folder.chmod(0o777)
+    reader = User(50003, 50003)
+    # user::rw-, user:reader:rw-, group::---, mask::rw-, other::---
+    entries = ((1, 6, -1), (2, 6, reader.uid), (4, 0, -1), (16, 6, -1), (32, 0, -1))
+    packed = struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHi", tag, bits, who) for tag, bits, who in entries
+    )
+    try:
+        os.setxattr(place.path, "system.posix_acl_access", packed)
+    except OSError:
+        assert "CI" not in os.environ
+        pytest.skip("this file system knows no access lists")
+
+    def open_meanwhile() -> str:
+        another = Place.__new__(Place)
+        another.__dict__.update(place.__dict__, mix=replace(place.mix, application=reader))
+        return works(another)
+
+    told = place.as_savepoint(backup_while(place, open_meanwhile))
+    assert "hash" in told, told
+    assert works(place) == ""
+
+
+def test_what_is_known_of_nobody_is_made_by_what_is_left(base: Path) -> None:
+    content = content_of(base / "content")
+    place = Place(base / "by folder", MIXES["root, group"][0], journal="wal")
+    gone(place)
+    assert place.as_savepoint(restore(place, content)) == {}
+    assert place.listing()["app.db"] == (A, G, 0o660)
+    place = Place(base / "by a file beside", MIXES["root, private"][0], journal="wal")
+    os.rename(place.path, place.folder / "app.db-wal")
+    os.chown(place.folder, 0, 0)
+    place.folder.chmod(0o755)
+    assert place.as_savepoint(restore(place, content)) == {}
+    assert place.listing()["app.db"] == (A, A, 0o600)
