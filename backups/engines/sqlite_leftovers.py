@@ -33,7 +33,7 @@ def remove_abandoned(path: Path) -> int:
     Returns how many files there were. Raises DatabaseUnreachable.
     """
     removed = 0
-    with _errors_translated(), os.scandir(path.parent) as entries:
+    with _errors_translated(), suppress(FileNotFoundError), os.scandir(path.parent) as entries:
         for entry in entries:
             if not _is_abandoned(path, entry.name) or not entry.is_file(follow_symlinks=False):
                 continue
@@ -46,13 +46,14 @@ def remove_abandoned(path: Path) -> int:
 
 
 def remove_leftovers(path: Path, scratch: Path | None, *, grace: float) -> int:
-    """Remove what restores to `path` left beside it, if not touched for `grace` seconds, and all
-    copies in `scratch` not touched for a day at least.
+    """Remove what restores to `path` left beside it, if their processes have ended or it was not
+    touched for `grace` seconds, and all copies in `scratch` not touched for a day at least.
 
     Returns how many files there were. Raises DatabaseUnreachable.
     """
     with _errors_translated():
-        removed = sum(
+        removed = remove_abandoned(path)
+        removed += sum(
             _remove(path.parent, f".{path.name}.{kind}-", grace) for kind in (RESTORING, BESIDE)
         )
         if scratch is not None:

@@ -31,6 +31,7 @@ _ROOT = 0
 _READ_AND_WRITE = 6
 _WRITE = 2
 _ACCESS_LIST = "system.posix_acl_access"
+_STATUS = Path("/proc/self/status")
 _DEFAULT_LIST = "system.posix_acl_default"
 
 
@@ -150,7 +151,7 @@ class Beside:
         by_sqlite = Rights(
             os.geteuid(),
             self._folder.st_gid if self._folder.st_mode & stat.S_ISGID else os.getegid(),
-            self.database.mode,
+            self.database.mode & ~_umask(),  # SQLite sets the mode a moment later
         )
         #: Whether what SQLite makes by itself is right.
         self.plain = self.usable and by_sqlite == self.made and self._list is None and not inherits
@@ -276,6 +277,15 @@ class Beside:
                 "a file that SQLite needs beside the database can't be given the database's owner"
                 f" and group: {error.strerror}"
             ) from error
+
+
+def _umask() -> int:
+    """This process's, without setting another for a moment, as other threads may make files."""
+    try:
+        told = _STATUS.read_text()
+    except FileNotFoundError:
+        return 0o777
+    return next(int(line.split()[1], 8) for line in told.splitlines() if line.startswith("Umask"))
 
 
 def give(descriptor: int, rights: Rights) -> None:

@@ -71,6 +71,12 @@ MIXES: dict[str, tuple[Mix, str]] = {
             Mix("setgid", KNOWN, OF_KNOWN, (K, K_GROUP, 0o2775), (K, K_GROUP, 0o664)),
             "+++ +++ +++ +++",
         ),
+        (
+            Mix(
+                "setgid, umask 077", KNOWN, OF_KNOWN, (K, K_GROUP, 0o2775), (K, K_GROUP, 0o664)
+            ).with_umask(0o077),
+            "+++ +++ +++ +++",
+        ),
         (  # whether the owner is in the group can't be told
             Mix("setgid, unknown owner", APP_IN_GROUP, IN_GROUP, (A, G, 0o2775), (A, G, 0o664)),
             "+-- ++- +-- +--",
@@ -292,7 +298,7 @@ def place_row(place: Place) -> str:
 
 
 KILLS = 10
-WORKING = ("same user", "root, private", "setgid", "no setgid", "stranger, all write")
+WORKING = ("same user", "root, private", "setgid", "setgid, umask 077", "no setgid")
 JOBS: dict[str, Work] = {
     "backup": lambda place, content: backup(place),
     "restore": restore,
