@@ -8,7 +8,7 @@ Where that is not fit, a database in WAL mode is read past SQLite's locks while 
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from backups.engines.sqlite_connection import (
@@ -95,7 +95,7 @@ def opened_to_read(
                 yield connection, None
             return
         stack.close()
-        rest = AtRest(path, patience=lock_wait, otherwise=reason)
+        rest = AtRest(beside, patience=lock_wait, otherwise=reason)
         connection = stack.enter_context(opened(path, lock_wait=lock_wait, immutable=True))
         try:
             yield connection, rest
@@ -133,8 +133,13 @@ def place_journal(connection: Connection, beside: Beside) -> None:
 
 
 def _is_simple(beside: Beside) -> bool:
-    """Whether all goes as it does for the database's own programs."""
-    return beside.plain and beside.allows(os.R_OK | os.W_OK) and beside.folder_allows()
+    """Whether all goes as it does for the database's own programs, and nothing is to be mended."""
+    return (
+        beside.plain
+        and beside.allows(os.R_OK | os.W_OK)
+        and beside.folder_allows()
+        and beside.found(JOURNAL) is None
+    )
 
 
 def _prepared_to_read(
@@ -198,8 +203,8 @@ def _prepare_to_write(
 
 def _holds_changes(beside: Beside) -> bool:
     """Whether a -wal or -journal is there with anything in it."""
-    found = (beside.found(suffix) for suffix in (WAL, JOURNAL))
-    return any(file is not None and file.st_size for file in found)
+    wal = beside.found(WAL)
+    return bool(wal is not None and wal.st_size) or beside.is_hot()
 
 
 def _reason_against_making(beside: Beside) -> str:
@@ -223,11 +228,16 @@ def _take_hold(connection: Connection) -> None:
 
 
 def _mend(beside: Beside) -> None:
-    """Give what an earlier process of this user left beside the database the right owner and
-    group; where that can't be, remove it if nobody uses it and nothing is in it.
+    """Give what an earlier process of this user left beside a database in WAL mode the right owner
+    and group; where that can't be, remove it if nobody uses it and nothing is in it.
 
     What stays is removed by SQLite at the end, if this process may write the database.
     """
+    if beside.found(JOURNAL) is not None and beside.may_delete(JOURNAL) and not beside.is_hot():
+        # Of a restore that was killed when it had changed the page size. In WAL mode, which nobody
+        # can leave now, no program has a journal.
+        with suppress(OSError):
+            os.unlink(beside.file(JOURNAL))
     unfit = [suffix for suffix in (WAL, SHM) if beside.unfit(suffix)]
     if not unfit:
         return

@@ -16,7 +16,7 @@ from pathlib import Path
 from backups.engines.sqlite_file import descriptors_of
 from backups.errors import DatabaseBusy, DatabaseUnreachable
 
-_POLL = 0.01
+_POLL = 0.001
 # See PENDING_BYTE, SHARED_FIRST and SHARED_SIZE in SQLite's os.h.
 _SHARED_FIRST, _SHARED_SIZE = (1 << 30) + 2, 510
 # Where the locks of a -shm file begin, and how many there are; see UNIX_SHM_BASE in os_unix.c.
@@ -28,7 +28,7 @@ _FILE_FORMAT = slice(18, 20)
 @contextmanager
 def journal_kept(path: Path, lock_wait: float) -> Iterator[bool]:
     """While this lasts nobody removes the -wal and -shm of a database that this process has open,
-    or changes its journal mode. Tells whether it is in WAL mode; true also when that is unknown.
+    or changes its journal mode. Tells whether it is in WAL mode.
 
     The last program that closes a database in WAL mode removes these files, for which it needs all
     others' locks on the database gone. So a lock like those of all readers is put on it, of the
@@ -40,8 +40,7 @@ def journal_kept(path: Path, lock_wait: float) -> Iterator[bool]:
     except OSError as error:
         raise DatabaseUnreachable(f"the database cannot be reached: {error.strerror}") from error
     if not descriptors:
-        yield True
-        return
+        raise DatabaseBusy("the database was replaced while it was opened; try again")
     descriptor = descriptors[-1]
     _lock_shared(descriptor, lock_wait)
     try:

@@ -175,6 +175,25 @@ class Beside:
         """Those that are not there."""
         return [suffix for suffix in suffixes if self.found(suffix) is None]
 
+    def is_hot(self) -> bool:
+        """Whether a -journal is there with anything in it, or may be. One that is done with begins
+        with a zero. SQLite puts no locks on it, so it may be opened. Raises DatabaseUnreachable."""
+        found = self.found(JOURNAL)
+        if found is None or not found.st_size:
+            return False
+        if not stat.S_ISREG(found.st_mode):
+            return True
+        try:
+            descriptor = os.open(self.file(JOURNAL), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        try:
+            return os.pread(descriptor, 1, 0) not in (b"", b"\0")
+        finally:
+            os.close(descriptor)
+
     def unfit(self, suffix: str) -> bool:
         """Whether a file is there that this process's user made, and others can't use as they can
         the database."""

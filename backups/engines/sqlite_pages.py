@@ -43,9 +43,14 @@ def live_header(connection: Connection) -> Header:
 
 def header_of(path: Path, *, lock_wait: float) -> Header | None:
     """The first page of the database at `path`, if it has one. Raises SourceError."""
-    with opened_to_read(path, lock_wait=lock_wait) as (connection, _), sqlite_errors_translated():
+    with (
+        opened_to_read(path, lock_wait=lock_wait) as (connection, rest),
+        sqlite_errors_translated(),
+    ):
         lenient(connection, yes=True)
         page = page_of(connection, 1)
+        if rest:
+            rest.check()
         return Header(page) if page else None
 
 

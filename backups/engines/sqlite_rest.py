@@ -9,12 +9,11 @@ that can be told by the times, and when it can't.
 """
 
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
+from backups.engines.sqlite_ownership import WAL, Beside
 from backups.engines.sqlite_state import SETTLED_SECONDS, is_local
 from backups.errors import DatabaseBusy, DatabaseUnreachable
 
@@ -26,13 +25,13 @@ _POLL = 0.05
 class AtRest:
     """A database that nobody writes to, as it was at one moment."""
 
-    def __init__(self, path: Path, *, patience: float, otherwise: str) -> None:
+    def __init__(self, beside: Beside, *, patience: float, otherwise: str) -> None:
         """Waits some seconds, and up to `patience`, until its last write is long enough ago.
 
         Raises DatabaseUnreachable when it is not at rest, or when that can't be told: `otherwise`
         says why it can't be read in another way.
         """
-        self._path = path
+        self._path = path = beside.path
         deadline = time.monotonic() + max(patience, 2 * SETTLED_SECONDS)
         try:
             if not is_local(path) and not os.statvfs(path).f_flag & os.ST_RDONLY:
@@ -43,7 +42,12 @@ class AtRest:
             while True:
                 # In this order: a commit that is not in the file yet is in one of these.
                 self._seen = _told(os.stat(path))
-                _check_nothing_waits(path, otherwise)
+                wal = beside.found(WAL)
+                if (wal is not None and wal.st_size) or beside.is_hot():
+                    raise DatabaseUnreachable(
+                        f"{otherwise}; and changes wait beside it, which its own programs have to"
+                        " bring into it first"
+                    )
                 if max(self._seen[3:]) <= time.time_ns() - int(SETTLED_SECONDS * 1e9):
                     return
                 if time.monotonic() > deadline:
@@ -85,16 +89,3 @@ class AtRest:
 
 def _told(found: os.stat_result) -> tuple[int, int, int, int, int]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _check_nothing_waits(path: Path, otherwise: str) -> None:
-    for suffix in ("-wal", "-journal"):
-        try:
-            found = os.lstat(path.with_name(path.name + suffix))
-        except FileNotFoundError:
-            continue
-        if found.st_size or not stat.S_ISREG(found.st_mode):
-            raise DatabaseUnreachable(
-                f"{otherwise}; and changes wait beside it, which its own programs have to bring"
-                " into it first"
-            )

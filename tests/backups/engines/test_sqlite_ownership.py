@@ -563,3 +563,41 @@ def test_what_is_known_of_nobody_is_made_by_what_is_left(base: Path) -> None:
     place.folder.chmod(0o755)
     assert place.as_savepoint(restore(place, content)) == {}
     assert place.listing()["app.db"] == (A, A, 0o600)
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_what_a_killed_application_left_is_undone_or_left_to_it(base: Path, mode: str) -> None:
+    content = content_of(base / "content")
+    for name, (mix, _) in MIXES.items():
+        if name == "same user, read only":
+            continue
+        for job in (lambda place: backup(place), lambda place: restore(place, content)):
+            place = Place(base / "place", mix, journal=mode)
+
+            def killed(place: Place = place) -> int:
+                place.mix.application.become()
+                connection = sqlean.connect(str(place.path), isolation_level=None)
+                connection.execute("INSERT INTO t(x) VALUES ('committed')")
+                connection.execute("PRAGMA cache_size = 5")
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("UPDATE t SET x = 'half done'")
+                os.kill(os.getpid(), signal.SIGKILL)
+                return 0
+
+            assert forked(killed) == KILLED
+            before = place.listing()
+            assert len(before) > 1, "a journal, or a -wal"
+            told = place.as_savepoint(job(place))
+            if "refused" in told:
+                assert place.listing() == before, (name, told)
+            assert set(place.listing()) <= set(before)
+            assert works(place) == "", (name, told)
+            rows = {x for _, x in rows_of(place.path, "SELECT * FROM t")}
+            assert "half done" not in rows
+            if "refused" in told or "hash" in told:
+                assert "committed" in rows
+            if "hash" in told:
+                copied = {x for _, x in rows_of(place.scratch / "copy.db", "SELECT * FROM t")}
+                assert "committed" in copied
+                assert "half done" not in copied
+            shutil.rmtree(base / "place")
