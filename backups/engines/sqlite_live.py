@@ -25,7 +25,7 @@ from backups.engines.sqlite_connection import (
 from backups.engines.sqlite_locks import journal_kept, lock_all_of_shm
 from backups.engines.sqlite_ownership import JOURNAL, SHM, WAL, Beside
 from backups.engines.sqlite_rest import AtRest
-from backups.errors import DatabaseUnreachable, SourceError
+from backups.errors import DatabaseBusy, DatabaseUnreachable, SourceError
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,8 @@ def opened_to_read(
             return
         beside = Beside(path)
         names = beside.other_names()
-        if _is_simple(beside) and names is None:
+        # Beside a database in WAL mode a journal would be ours.
+        if _is_simple(beside) and names is None and beside.found(JOURNAL) is None:
             yield connection, None
             return
         reason = _prepared_to_read(connection, beside, lock_wait, names)
@@ -119,7 +120,10 @@ def opened_to_write(
         if beside.other_names() is not None:
             raise DatabaseUnreachable(SEVERAL_NAMES)
         if not _is_simple(beside):
-            _prepare_to_write(connection, beside, lock_wait, alone=alone)
+            try:
+                _prepare_to_write(connection, beside, lock_wait, alone=alone)
+            except DatabaseBusy as busy:
+                raise DatabaseBusy(f"{busy.reason}; nothing was changed") from busy
         yield connection, beside
 
 
@@ -133,13 +137,8 @@ def place_journal(connection: Connection, beside: Beside) -> None:
 
 
 def _is_simple(beside: Beside) -> bool:
-    """Whether all goes as it does for the database's own programs, and nothing is to be mended."""
-    return (
-        beside.plain
-        and beside.allows(os.R_OK | os.W_OK)
-        and beside.folder_allows()
-        and beside.found(JOURNAL) is None
-    )
+    """Whether all goes as it does for the database's own programs."""
+    return beside.plain and beside.allows(os.R_OK | os.W_OK) and beside.folder_allows()
 
 
 def _prepared_to_read(
