@@ -1,5 +1,6 @@
 """Programs of different users on one database, each in a process that is theirs."""
 
+import copy
 import json
 import os
 import signal
@@ -70,6 +71,12 @@ class Place:
         os.chown(self.scratch, mix.savepoint.uid, mix.savepoint.gid)
         assert forked(lambda: self._fill(rows)) == 0
         self.set_rights()
+
+    def used_by(self, user: User) -> "Place":
+        """The same place, where another user's program is the application."""
+        other = copy.copy(self)
+        other.mix = replace(self.mix, application=user)
+        return other
 
     def set_rights(self) -> None:
         """Give folder and database the owner, group and mode that they are to have."""

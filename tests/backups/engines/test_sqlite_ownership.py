@@ -8,7 +8,6 @@ import signal
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +296,7 @@ def place_row(place: Place) -> str:
     return str(rows_of(place.path, "SELECT * FROM t")[-1][1])
 
 
-KILLS = 10
+KILLS = 7
 WORKING = ("same user", "root, private", "setgid", "setgid, umask 077", "no setgid")
 JOBS: dict[str, Work] = {
     "backup": lambda place, content: backup(place),
@@ -426,9 +425,7 @@ def test_what_an_earlier_savepoint_left_in_the_way_is_removed(base: Path, name: 
 def test_what_is_in_use_is_not_removed(base: Path) -> None:
     mix, _ = MIXES["stranger, open folder"]
     place = Place(base / "place", mix, journal="wal")
-    another = Place.__new__(Place)
-    another.__dict__.update(place.__dict__, mix=replace(mix, application=mix.savepoint))
-    with application(another) as program:
+    with application(place.used_by(mix.savepoint)) as program:
         assert program.ask("open") == ""
         before = place.listing()
         assert before["app.db-wal"][0] == SAVEPOINT
@@ -541,12 +538,7 @@ def test_access_lists_of_the_database_are_those_of_the_files_beside_it(base: Pat
         assert "CI" not in os.environ
         pytest.skip("this file system knows no access lists")
 
-    def open_meanwhile() -> str:
-        another = Place.__new__(Place)
-        another.__dict__.update(place.__dict__, mix=replace(place.mix, application=reader))
-        return works(another)
-
-    told = place.as_savepoint(backup_while(place, open_meanwhile))
+    told = place.as_savepoint(backup_while(place, lambda: works(place.used_by(reader))))
     assert "hash" in told, told
     assert works(place) == ""
 
