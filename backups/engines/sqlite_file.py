@@ -200,8 +200,14 @@ def _descriptor_of(wanted: os.stat_result) -> int | None:
 
     The connection's is always among those found. So if there is one, it is that.
     """
+    found = descriptors_of(wanted)
+    return found[0] if len(found) == 1 else None
+
+
+def descriptors_of(wanted: os.stat_result) -> list[int]:
+    """Those by which this process has a file open; none where that can't be told."""
     if not _DESCRIPTORS.is_dir():
-        return None
+        return []
     found = []
     for name in os.listdir(_DESCRIPTORS):
         try:
@@ -209,7 +215,7 @@ def _descriptor_of(wanted: os.stat_result) -> int | None:
                 found.append(int(name))
         except OSError:
             continue  # closed meanwhile, so it was another's
-    return found[0] if len(found) == 1 else None
+    return found
 
 
 def _pages_in_wal(path: Path, page_size: int, count: int) -> set[int] | None:
