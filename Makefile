@@ -56,5 +56,6 @@ $(VENV)/dev.stamp: $(BIN)/python requirements.txt requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
 
 $(VENV)/bench.stamp: $(BIN)/python requirements.txt requirements-dev.txt requirements-bench.txt
+	@$(DROP_REPLACED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
