@@ -7,6 +7,9 @@ HOST ?= 127.0.0.1
 SIZE_MB ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
+# Puts its files where the package that took its place has its own, so it must go first.
+DROP_REPLACED = if $(BIN)/python -m pip show --quiet sqlean.py 2>/dev/null; then \
+	$(BIN)/python -m pip uninstall --quiet --yes sqlean.py arize-phoenix-sqlean; fi
 # Only when it is given, here or in the environment; else .env or the default decides.
 ifneq ($(strip $(DATA_DIR)),)
 export DATA_DIR
@@ -47,10 +50,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/run.stamp: $(BIN)/python requirements.txt
+	@$(DROP_REPLACED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/dev.stamp: $(BIN)/python requirements.txt requirements-dev.txt
+	@$(DROP_REPLACED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
 
@@ -62,5 +67,6 @@ $(VENV)/life.stamp: $(BIN)/python requirements-life.txt
 	@touch $@
 
 $(VENV)/bench.stamp: $(BIN)/python requirements.txt requirements-dev.txt requirements-bench.txt
+	@$(DROP_REPLACED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp

@@ -16,7 +16,6 @@ from typing import Any
 
 from backups.engines.sqlite_connection import (
     CORRUPT,
-    CORRUPT_VIRTUAL_TABLE,
     INTERRUPTED,
     IO_ERROR,
     SQLITE_VERSION,
@@ -150,14 +149,14 @@ class _Check:
         self._classifier = Classifier(connection)
         self._told: set[str] = set()
         self._called: set[str] = set()
+        self._corrupt = ""
 
     def run(self) -> None:
         self._note_unread_schema()
         collations = self._stand_in()
-        complete = self._whole()
-        if not complete and not self._found.damage:
+        self._found.structure = self._whole()
+        if not self._found.structure and not self._found.damage:
             self._table_by_table()
-        self._found.structure = complete
         for name in sorted(self._called):
             self._note(f"what the function {name}() decides, which SQLite lacks")
         for name in collations:
@@ -167,24 +166,35 @@ class _Check:
         """Whether the check of all came to its end."""
         try:
             rows = self._rows(f"PRAGMA {self._pragma}({_MOST_FINDINGS})")
-        except _Unknown:
+        except _Stopped as stopped:
+            self._corrupt = str(stopped) if stopped.corrupt else ""
             return False
         return rows < _MOST_FINDINGS
 
     def _table_by_table(self) -> None:
-        for name in ("sqlite_schema", *self._tables()):
+        of_virtual = False
+        for name, virtual in (("sqlite_schema", False), *self._tables()):
             quoted = '"' + name.replace('"', '""') + '"'
             try:
                 if self._rows(f"PRAGMA {self._pragma}({quoted})") >= _MOST_OF_A_TABLE:
                     self._note(f"the rest of the table {name}, of which much was found")
-            except _Unknown as unknown:
-                self._found.skipped[name] = f"SQLite reports: {unknown}"
+            except _Stopped as stopped:
+                if not stopped.corrupt:
+                    self._found.skipped[name] = f"SQLite reports: {stopped}"
+                elif virtual:
+                    # What its module makes of it; it has no pages of its own.
+                    of_virtual = True
+                    self._add(self._found.values, f"the virtual table {name}: {stopped}")
+                else:
+                    self._add(self._found.damage, str(stopped))
+        if self._corrupt and not self._found.damage and not of_virtual:
+            self._add(self._found.damage, self._corrupt)
         self._found.rest = "the pages outside of tables"
 
     def _rows(self, query: str) -> int:
         """Note what the check finds; returns how many findings there were.
 
-        Raises _Unknown where SQLite comes upon what it does not know.
+        Raises _Stopped where SQLite comes upon what it does not know, or upon damage.
         """
         count = 0
         try:
@@ -196,14 +206,7 @@ class _Check:
             code = result_code(error)
             if code in (INTERRUPTED, IO_ERROR):
                 raise
-            if code == CORRUPT:
-                if error.sqlite_errorcode == CORRUPT_VIRTUAL_TABLE:  # type: ignore[attr-defined]
-                    self._add(self._found.values, str(error))
-                    raise _Unknown(own_words(error)) from error
-                if not self._found.damage:
-                    self._add(self._found.damage, str(error))
-                return count
-            raise _Unknown(own_words(error)) from error
+            raise _Stopped(own_words(error), corrupt=code == CORRUPT) from error
         return count
 
     def _sort(self, finding: str) -> None:
@@ -242,10 +245,12 @@ class _Check:
         finally:
             lenient(self._connection, yes=True)
 
-    def _tables(self) -> list[str]:
+    def _tables(self) -> list[tuple[str, bool]]:
+        """The names of the tables, and whether each is virtual."""
         try:
             rows = self._connection.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND octet_length(name) < 1000"
+                "SELECT name, coalesce(rootpage, 0) = 0 FROM sqlite_schema"
+                " WHERE type = 'table' AND octet_length(name) < 1000"
             ).fetchall()
         except SqliteError as error:
             if result_code(error) != CORRUPT:
@@ -253,7 +258,11 @@ class _Check:
             self._add(self._found.damage, str(error))
             return []
         # A number would be taken for how many findings are wanted.
-        return [name for (name,) in rows if "\0" not in name and not name.strip("+-").isdigit()]
+        return [
+            (name, bool(virtual))
+            for name, virtual in rows
+            if "\0" not in name and not name.strip("+-").isdigit()
+        ]
 
     def _stand_in(self) -> list[str]:
         """Let SQLite know the functions and collations that the schema names and it lacks.
@@ -293,8 +302,12 @@ class _Check:
         return called
 
 
-class _Unknown(Exception):
-    """SQLite comes upon what it does not know, in its own words."""
+class _Stopped(Exception):
+    """SQLite came upon what it does not know, or upon damage, in its own words."""
+
+    def __init__(self, words: str, *, corrupt: bool) -> None:
+        super().__init__(words)
+        self.corrupt = corrupt
 
 
 def is_of_schema(error: Exception) -> bool:

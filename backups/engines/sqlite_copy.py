@@ -15,6 +15,7 @@ from backups.engines.sqlite_connection import (
     opened,
     sqlite_errors_translated,
 )
+from backups.engines.sqlite_ownership import Rights, give
 from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_writing import FileWriter, written
 from backups.errors import DatabaseFull, DatabaseUnreachable
@@ -22,16 +23,24 @@ from backups.errors import DatabaseFull, DatabaseUnreachable
 
 @contextmanager
 def durable_copy(
-    content: Content, folder: Path | None, progress: RestoreProgress, *, prefix: str
+    content: Content,
+    folder: Path | None,
+    progress: RestoreProgress,
+    *,
+    prefix: str,
+    rights: Rights | None = None,
 ) -> Iterator[Path]:
     """A file in `folder` (or the system's) that holds `content`, and is on the disk.
 
-    The file is removed at the end; link it elsewhere to keep it. Raises SourceError, StorageError.
+    It has the `rights`, or is this user's alone. The file is removed at the end; link it elsewhere
+    to keep it. Raises SourceError, StorageError.
     """
     with _new_file(folder, prefix) as (path, file):
         # Closed before anybody can open the file as a database: see sqlite_connection.
         with _errors_translated(), file, written(file.fileno(), durable=True) as writer:
             _write(writer, content, progress)
+            if rights is not None:
+                give(file.fileno(), rights)
         yield path
 
 

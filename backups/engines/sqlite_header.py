@@ -24,7 +24,7 @@ _ENCODING = slice(56, 60)
 _CHANGES_COUNTED = slice(92, 96)
 _WRITER = slice(96, 100)
 # gzip, zip, zstd, xz, bzip2, 7z
-_COMPRESSED = (b"\x1f\x8b", b"PK", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"7z\xbc\xaf")
+COMPRESSED = (b"\x1f\x8b", b"PK\3\4", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh", b"7z\xbc\xaf")
 _TREE = 100  # where the schema table's page header begins
 
 
@@ -36,7 +36,7 @@ def lock_page(page_size: int) -> int:
 def perhaps_encrypted(head: bytes) -> bool:
     """Whether the beginning of a file that is no database looks like an encrypted one: its bytes
     are spread as evenly as only encryption or compression does it. `head`: some 64 KiB."""
-    if len(head) < 4096 or head.startswith(_COMPRESSED):
+    if len(head) < 4096 or head.startswith(COMPRESSED):
         return False
     shares = [count / len(head) for count in Counter(head).values()]
     entropy = -sum(share * log2(share) for share in shares)
