@@ -56,8 +56,17 @@ class Row:
         self.faults += [f"{operation}: {fault}" for fault in found]
 
     def comes_back(self, operation: str, outcome: Outcome, found: bytes) -> None:
-        """A version must come back, and as it was."""
-        self.cell(operation, outcome, _not_refused(outcome), differs(found, self.content))
+        """A version must come back, and as it was; its job tells what is told of the version."""
+        info = outcome.info or {}
+        told = (info.get("damage", ""), info.get("unchecked", ""))
+        silent = outcome.ok and told != (outcome.damage, outcome.unchecked)
+        self.cell(
+            operation,
+            outcome,
+            _not_refused(outcome),
+            differs(found, self.content),
+            f"its job tells {told}" if silent else None,
+        )
 
     def made(
         self, operation: str, outcome: Outcome, *, insists: bool = False, imports: bool = False
