@@ -43,8 +43,9 @@ _COLLATE = re.compile(r"\bCOLLATE\s+(?:\"((?:[^\"]|\"\")+)\"|'([^']+)'|\[([^\]]+
 
 @dataclass
 class Checked:
-    """What a check found. `by`: what looked. `structure`: all pages, trees and free pages were looked at; else `rest`
-    says what was not, beside `skipped`: tables that SQLite can't check, and why."""
+    """What a check found. `by`: what looked. `structure`: all pages, trees and free pages were
+    looked at; else `rest` says what was not, beside `skipped`: tables that SQLite can't check, and
+    why."""
 
     by: str = ""
     structure: bool = False
