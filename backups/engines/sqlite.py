@@ -10,6 +10,7 @@ from typing import Any
 from backups.engines.interface import Content, Progress, Snapshot
 from backups.engines.sqlite_check import Checked, check
 from backups.engines.sqlite_connection import database_exists, sqlite_errors_translated
+from backups.engines.sqlite_copy import check_readable
 from backups.engines.sqlite_examine import examine
 from backups.engines.sqlite_leftovers import remove_leftovers
 from backups.engines.sqlite_live import opened_to_read
@@ -87,6 +88,8 @@ class SqliteEngine:
             sqlite_errors_translated(),
         ):
             self._checked = check(connection, tick, thorough=True)
+            if self._checked.damage and self._private:
+                check_readable(self._path)
             if rest:
                 rest.check()
 

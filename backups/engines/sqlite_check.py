@@ -28,7 +28,7 @@ from backups.engines.sqlite_connection import (
 )
 from backups.engines.sqlite_findings import Classifier, Kind
 from backups.errors import DatabaseUnreachable
-from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED, VALUES
+from backups.facts import CHECKED_BY, DAMAGE, STRUCTURE_CHECKED, UNCHECKED, VALUES
 
 _STEPS_BETWEEN_TICKS = 100_000
 _MOST_FINDINGS = 10_000
@@ -43,9 +43,11 @@ _COLLATE = re.compile(r"\bCOLLATE\s+(?:\"((?:[^\"]|\"\")+)\"|'([^']+)'|\[([^\]]+
 
 @dataclass
 class Checked:
-    """What a check found. `structure`: all pages, trees and free pages were looked at; else `rest`
-    says what was not, beside `skipped`: tables that SQLite can't check, and why."""
+    """What a check found. `by`: what looked. `structure`: all pages, trees and free pages were
+    looked at; else `rest` says what was not, beside `skipped`: tables that SQLite can't check, and
+    why."""
 
+    by: str = ""
     structure: bool = False
     damage: list[str] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
@@ -56,14 +58,16 @@ class Checked:
     def facts(self) -> dict[str, Any]:
         """The same as facts of a version; see `backups.facts`."""
         facts: dict[str, Any] = {STRUCTURE_CHECKED: self.structure and not self.damage}
+        if self.by:
+            facts[CHECKED_BY] = self.by
         if self.damage:
             facts[DAMAGE] = f"SQLite finds damage: {_told(self.damage)}"
         if unchecked := self._all_unchecked():
             facts[UNCHECKED] = _told(unchecked)
         if self.values:
             facts[VALUES] = [own_words(text) for text in self.values[:_MOST_TOLD]]
-            if more := len(self.values) - _MOST_TOLD:
-                facts[VALUES] += [f"and {more} more"] if more > 0 else []
+            if (more := len(self.values) - _MOST_TOLD) > 0:
+                facts[VALUES].append(f"and {more} more")
         return facts
 
     def _all_unchecked(self) -> list[str]:
@@ -104,6 +108,7 @@ def check(
     lenient(connection, yes=True)
     connection.execute("PRAGMA ignore_check_constraints = ON")
     pragma = "integrity_check" if thorough else "quick_check"
+    found.by = f"SQLite {SQLITE_VERSION}: {pragma}, without CHECK constraints and foreign keys"
     with _ticking(connection, tick, steps):
         _Check(connection, pragma, found).run()
     return found

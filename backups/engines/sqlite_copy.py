@@ -20,6 +20,8 @@ from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_writing import FileWriter, written
 from backups.errors import DatabaseFull, DatabaseUnreachable
 
+_READ_SIZE = 1 << 22
+
 
 @contextmanager
 def durable_copy(
@@ -64,6 +66,19 @@ def _new_file(folder: Path | None, prefix: str) -> Iterator[tuple[Path, FileIO]]
     finally:
         with suppress(OSError):
             os.unlink(path)
+
+
+def check_readable(path: Path) -> None:
+    """Raise DatabaseUnreachable if the disk fails to read a file of our own.
+
+    SQLite calls some failures of the disk damage of the database (SQLITE_IOERR_CORRUPTFS).
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(_READ_SIZE):
+                pass
+    except OSError as error:
+        raise DatabaseUnreachable(f"the disk failed to read: {error.strerror}") from error
 
 
 @contextmanager

@@ -181,7 +181,7 @@ def test_what_an_application_brings_along_is_no_damage(
     checked = looked_at(made(tmp_path / "a.db", make), thorough=thorough)
     assert checked.damage == []
     if make in JUDGED:
-        assert checked.facts() == {"structure_checked": True}
+        assert checked.facts() == {"structure_checked": True, "checked_by": checked.by}
     elif thorough:
         assert checked.facts()["unchecked"]
 
