@@ -1,12 +1,14 @@
-"""Wrong set-ups of keys and sizes, found by `manage.py check` and at every start."""
+"""Wrong set-ups of keys, sizes and libraries, found by `manage.py check` and at every start."""
 
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Info, register
+from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
 from backups.store.seal import Keyring
+from backups.tools import TOOLS, known_faults, sqlite_packages
 from projects.databases import MANAGED, seal_address
 
 
@@ -53,3 +55,40 @@ def check_days(**kwargs: Any) -> list[CheckMessage]:
     if settings.VERIFY_DAYS >= 0:
         return []
     return [Error("VERIFY_DAYS must be 0, for never, or more", id="backups.E004")]
+
+
+@register()
+def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
+    """The SQLite that writes other people's databases must be free of known faults."""
+    found: list[CheckMessage] = []
+    if faults := known_faults(TOOLS["sqlite"]):
+        found.append(
+            CheckWarning(
+                f"SQLite {TOOLS['sqlite']}, which reads and writes the project databases, has"
+                f" faults that newer ones have not: {'; '.join(faults)}",
+                hint="Install the packages that requirements.txt names.",
+                id="backups.W001",
+            )
+        )
+    if len(packages := sqlite_packages()) > 1:
+        found.append(
+            CheckWarning(
+                f"{' and '.join(packages)} bring SQLite into the same folder: to remove one takes"
+                " the other's files away",
+                hint="Remove both, then install the packages that requirements.txt names.",
+                id="backups.W002",
+            )
+        )
+    return found
+
+
+def tell_sqlite(**kwargs: Any) -> list[CheckMessage]:
+    """Which SQLite it is. For `manage.py check` alone: other commands have no use for it."""
+    packages = " and ".join(sqlite_packages()) or "a package of unknown name"
+    return [
+        Info(
+            f"SQLite {TOOLS['sqlite']} of {packages} reads and writes the project databases",
+            hint='"Which SQLite" in docs/architecture.md says how to bring in another.',
+            id="backups.I001",
+        )
+    ]

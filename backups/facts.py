@@ -19,6 +19,9 @@ VALUES = "values"
 """The fact that lists findings about values, such as a row that breaks a CHECK. No damage: the
 application may know why."""
 
+CHECKED_BY = "checked_by"
+"""The fact that says by what the database was looked at."""
+
 STRUCTURE_CHECKED = "structure_checked"
 """The fact that says whether all of the structure was looked at; false or absent if not."""
 

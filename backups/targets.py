@@ -38,7 +38,18 @@ def engine_of(project: Project) -> Engine:
         lock_wait=settings.LOCK_WAIT_SECONDS,
         scratch=scratch,
         check_seconds=settings.CHECK_SECONDS,
+        rights=project.database_rights,
     )
+
+
+def note_rights(project: Project) -> None:
+    """Keep in mind who may use the project's database, if it is there: when it is gone, a restore
+    makes it anew for the same."""
+    rights = engine_of(project).rights()
+    if rights and rights != project.database_rights:
+        # Not of another database, to which the project was pointed meanwhile.
+        same = Project.objects.filter(pk=project.pk, sealed_address=project.sealed_address)
+        same.update(database_rights=rights)
 
 
 def engine_of_upload(path: Path) -> Engine:
@@ -50,15 +61,7 @@ def engine_of_file(path: Path) -> Engine:
     """The engine on a database of this machine that is no project's, and may be in use."""
     scratch = Path(settings.SCRATCH_DIR)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    resolved = Path(os.path.realpath(path))
-    # SQLite can't open a database in WAL mode where it can't put its -shm file; one that nobody can
-    # write, and that has no changes beside it, needs none.
-    at_rest = not os.access(resolved.parent, os.W_OK) and not any(
-        resolved.with_name(resolved.name + suffix).exists() for suffix in ("-wal", "-journal")
-    )
-    return SqliteEngine(
-        path, lock_wait=settings.LOCK_WAIT_SECONDS, scratch=scratch, private=at_rest
-    )
+    return SqliteEngine(path, lock_wait=settings.LOCK_WAIT_SECONDS, scratch=scratch)
 
 
 def store_of(project: Project) -> ProjectStore:

@@ -10,6 +10,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from backups.listing import last_backed_up
+from backups.tools import TOOLS
 from config.release import VERSION
 from jobs.events import latest_cursor
 from projects.access import gid_of, members_of, membership_for, memberships_of
@@ -60,6 +61,7 @@ def init_payload(user: User) -> Payload:
         "user": str(user.gid),
         "user_projects": {str(item.project.gid): item.roles for item in own},
         "cc.version": VERSION,
+        "cc.tools": TOOLS,
         "cc.cursor": cursor,
     }
     return {"result": result, "data": _data(user, (item.project for item in own), own)}
@@ -77,6 +79,7 @@ def project_init_payload(membership: Membership) -> Payload:
         "project_members": [str(item.user.gid) for item in members],
         "last_backed_up": last_backed_up(project),
         "cc.version": VERSION,
+        "cc.tools": TOOLS,
         "cc.cursor": cursor,
         # A project has no log of its own yet.
         "cursor": 0,

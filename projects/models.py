@@ -53,6 +53,8 @@ class Project(models.Model):
         editable=False,
         help_text="Where the project's database is, sealed: addresses may hold passwords.",
     )
+    # Who may use its database, in its engine's words, as it was when a job saw it last.
+    database_rights = models.CharField(max_length=100, blank=True, editable=False)
     created_on = models.DateTimeField(auto_now_add=True)
     # Set when its versions and its managed database are to be removed for good.
     purged_on = models.DateTimeField(null=True, editable=False)

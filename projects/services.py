@@ -94,5 +94,6 @@ def set_address(*, project: Project, address: str) -> None:
     """Point the project at another database. Raises InvalidAddress."""
     check_address(address)
     project.sealed_address = seal_address(address)
-    project.save(update_fields=["sealed_address"])
+    project.database_rights = ""
+    project.save(update_fields=["sealed_address", "database_rights"])
     make_managed_database(project)

@@ -112,6 +112,11 @@ class Engine(Protocol):
         this call is at least as new as the text. Raises SourceError.
         """
 
+    def rights(self) -> str:
+        """Who may use the database, as its operating system has it, in a text by which a restore
+        can make it anew for the same when it is gone; "" where that is unknown or means nothing.
+        """
+
     def snapshot(self, *, keep_damaged: bool = False) -> AbstractContextManager[Snapshot]:
         """A consistent view of the database, held no longer than needed.
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from backups.engines.sqlite_connection import (
     CORRUPT,
-    CORRUPT_VIRTUAL_TABLE,
     INTERRUPTED,
     IO_ERROR,
     SQLITE_VERSION,
@@ -29,7 +28,7 @@ from backups.engines.sqlite_connection import (
 )
 from backups.engines.sqlite_findings import Classifier, Kind
 from backups.errors import DatabaseUnreachable
-from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED, VALUES
+from backups.facts import CHECKED_BY, DAMAGE, STRUCTURE_CHECKED, UNCHECKED, VALUES
 
 _STEPS_BETWEEN_TICKS = 100_000
 _MOST_FINDINGS = 10_000
@@ -44,9 +43,11 @@ _COLLATE = re.compile(r"\bCOLLATE\s+(?:\"((?:[^\"]|\"\")+)\"|'([^']+)'|\[([^\]]+
 
 @dataclass
 class Checked:
-    """What a check found. `structure`: all pages, trees and free pages were looked at; else `rest`
-    says what was not, beside `skipped`: tables that SQLite can't check, and why."""
+    """What a check found. `by`: what looked. `structure`: all pages, trees and free pages were
+    looked at; else `rest` says what was not, beside `skipped`: tables that SQLite can't check, and
+    why."""
 
+    by: str = ""
     structure: bool = False
     damage: list[str] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
@@ -57,14 +58,16 @@ class Checked:
     def facts(self) -> dict[str, Any]:
         """The same as facts of a version; see `backups.facts`."""
         facts: dict[str, Any] = {STRUCTURE_CHECKED: self.structure and not self.damage}
+        if self.by:
+            facts[CHECKED_BY] = self.by
         if self.damage:
             facts[DAMAGE] = f"SQLite finds damage: {_told(self.damage)}"
         if unchecked := self._all_unchecked():
             facts[UNCHECKED] = _told(unchecked)
         if self.values:
             facts[VALUES] = [own_words(text) for text in self.values[:_MOST_TOLD]]
-            if more := len(self.values) - _MOST_TOLD:
-                facts[VALUES] += [f"and {more} more"] if more > 0 else []
+            if (more := len(self.values) - _MOST_TOLD) > 0:
+                facts[VALUES].append(f"and {more} more")
         return facts
 
     def _all_unchecked(self) -> list[str]:
@@ -105,6 +108,7 @@ def check(
     lenient(connection, yes=True)
     connection.execute("PRAGMA ignore_check_constraints = ON")
     pragma = "integrity_check" if thorough else "quick_check"
+    found.by = f"SQLite {SQLITE_VERSION}: {pragma}, without CHECK constraints and foreign keys"
     with _ticking(connection, tick, steps):
         _Check(connection, pragma, found).run()
     return found
@@ -150,14 +154,14 @@ class _Check:
         self._classifier = Classifier(connection)
         self._told: set[str] = set()
         self._called: set[str] = set()
+        self._corrupt = ""
 
     def run(self) -> None:
         self._note_unread_schema()
         collations = self._stand_in()
-        complete = self._whole()
-        if not complete and not self._found.damage:
+        self._found.structure = self._whole()
+        if not self._found.structure and not self._found.damage:
             self._table_by_table()
-        self._found.structure = complete
         for name in sorted(self._called):
             self._note(f"what the function {name}() decides, which SQLite lacks")
         for name in collations:
@@ -167,24 +171,35 @@ class _Check:
         """Whether the check of all came to its end."""
         try:
             rows = self._rows(f"PRAGMA {self._pragma}({_MOST_FINDINGS})")
-        except _Unknown:
+        except _Stopped as stopped:
+            self._corrupt = str(stopped) if stopped.corrupt else ""
             return False
         return rows < _MOST_FINDINGS
 
     def _table_by_table(self) -> None:
-        for name in ("sqlite_schema", *self._tables()):
+        of_virtual = False
+        for name, virtual in (("sqlite_schema", False), *self._tables()):
             quoted = '"' + name.replace('"', '""') + '"'
             try:
                 if self._rows(f"PRAGMA {self._pragma}({quoted})") >= _MOST_OF_A_TABLE:
                     self._note(f"the rest of the table {name}, of which much was found")
-            except _Unknown as unknown:
-                self._found.skipped[name] = f"SQLite reports: {unknown}"
+            except _Stopped as stopped:
+                if not stopped.corrupt:
+                    self._found.skipped[name] = f"SQLite reports: {stopped}"
+                elif virtual:
+                    # What its module makes of it; it has no pages of its own.
+                    of_virtual = True
+                    self._add(self._found.values, f"the virtual table {name}: {stopped}")
+                else:
+                    self._add(self._found.damage, str(stopped))
+        if self._corrupt and not self._found.damage and not of_virtual:
+            self._add(self._found.damage, self._corrupt)
         self._found.rest = "the pages outside of tables"
 
     def _rows(self, query: str) -> int:
         """Note what the check finds; returns how many findings there were.
 
-        Raises _Unknown where SQLite comes upon what it does not know.
+        Raises _Stopped where SQLite comes upon what it does not know, or upon damage.
         """
         count = 0
         try:
@@ -196,14 +211,7 @@ class _Check:
             code = result_code(error)
             if code in (INTERRUPTED, IO_ERROR):
                 raise
-            if code == CORRUPT:
-                if error.sqlite_errorcode == CORRUPT_VIRTUAL_TABLE:  # type: ignore[attr-defined]
-                    self._add(self._found.values, str(error))
-                    raise _Unknown(own_words(error)) from error
-                if not self._found.damage:
-                    self._add(self._found.damage, str(error))
-                return count
-            raise _Unknown(own_words(error)) from error
+            raise _Stopped(own_words(error), corrupt=code == CORRUPT) from error
         return count
 
     def _sort(self, finding: str) -> None:
@@ -242,10 +250,12 @@ class _Check:
         finally:
             lenient(self._connection, yes=True)
 
-    def _tables(self) -> list[str]:
+    def _tables(self) -> list[tuple[str, bool]]:
+        """The names of the tables, and whether each is virtual."""
         try:
             rows = self._connection.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND octet_length(name) < 1000"
+                "SELECT name, coalesce(rootpage, 0) = 0 FROM sqlite_schema"
+                " WHERE type = 'table' AND octet_length(name) < 1000"
             ).fetchall()
         except SqliteError as error:
             if result_code(error) != CORRUPT:
@@ -253,7 +263,11 @@ class _Check:
             self._add(self._found.damage, str(error))
             return []
         # A number would be taken for how many findings are wanted.
-        return [name for (name,) in rows if "\0" not in name and not name.strip("+-").isdigit()]
+        return [
+            (name, bool(virtual))
+            for name, virtual in rows
+            if "\0" not in name and not name.strip("+-").isdigit()
+        ]
 
     def _stand_in(self) -> list[str]:
         """Let SQLite know the functions and collations that the schema names and it lacks.
@@ -293,8 +307,12 @@ class _Check:
         return called
 
 
-class _Unknown(Exception):
-    """SQLite comes upon what it does not know, in its own words."""
+class _Stopped(Exception):
+    """SQLite came upon what it does not know, or upon damage, in its own words."""
+
+    def __init__(self, words: str, *, corrupt: bool) -> None:
+        super().__init__(words)
+        self.corrupt = corrupt
 
 
 def is_of_schema(error: Exception) -> bool:

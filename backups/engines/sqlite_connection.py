@@ -36,8 +36,6 @@ _LOCK_POLL = 0.001
 GENERAL_ERROR = 1
 BUSY, LOCKED, READ_ONLY, INTERRUPTED, IO_ERROR, CORRUPT = 5, 6, 8, 9, 10, 11
 FULL, CANT_OPEN, NOT_A_DATABASE = 13, 14, 26
-# An extended one: a virtual table's content is not what it should be.
-CORRUPT_VIRTUAL_TABLE = CORRUPT | 1 << 8
 
 _REASONS: dict[int, tuple[type[SourceError], str]] = {
     BUSY: (DatabaseBusy, "the database is locked by another process"),
@@ -65,7 +63,7 @@ def own_words(text: object) -> str:
 def source_error(error: Exception) -> SourceError:
     """The failure that a SQLite error stands for, by its result code."""
     code = result_code(error)
-    if code == CORRUPT and getattr(error, "sqlite_errorcode", 0) != CORRUPT_VIRTUAL_TABLE:
+    if code == CORRUPT:
         return DatabaseDamaged(f"the database is damaged; SQLite reports: {own_words(error)}")
     if code in _REASONS:
         kind, reason = _REASONS[code]

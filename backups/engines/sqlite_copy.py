@@ -15,23 +15,34 @@ from backups.engines.sqlite_connection import (
     opened,
     sqlite_errors_translated,
 )
+from backups.engines.sqlite_ownership import Rights, give
 from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_writing import FileWriter, written
 from backups.errors import DatabaseFull, DatabaseUnreachable
 
+_READ_SIZE = 1 << 22
+
 
 @contextmanager
 def durable_copy(
-    content: Content, folder: Path | None, progress: RestoreProgress, *, prefix: str
+    content: Content,
+    folder: Path | None,
+    progress: RestoreProgress,
+    *,
+    prefix: str,
+    rights: Rights | None = None,
 ) -> Iterator[Path]:
     """A file in `folder` (or the system's) that holds `content`, and is on the disk.
 
-    The file is removed at the end; link it elsewhere to keep it. Raises SourceError, StorageError.
+    It has the `rights`, or is this user's alone. The file is removed at the end; link it elsewhere
+    to keep it. Raises SourceError, StorageError.
     """
     with _new_file(folder, prefix) as (path, file):
         # Closed before anybody can open the file as a database: see sqlite_connection.
         with _errors_translated(), file, written(file.fileno(), durable=True) as writer:
             _write(writer, content, progress)
+            if rights is not None:
+                give(file.fileno(), rights)
         yield path
 
 
@@ -55,6 +66,19 @@ def _new_file(folder: Path | None, prefix: str) -> Iterator[tuple[Path, FileIO]]
     finally:
         with suppress(OSError):
             os.unlink(path)
+
+
+def check_readable(path: Path) -> None:
+    """Raise DatabaseUnreachable if the disk fails to read a file of our own.
+
+    SQLite calls some failures of the disk damage of the database (SQLITE_IOERR_CORRUPTFS).
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(_READ_SIZE):
+                pass
+    except OSError as error:
+        raise DatabaseUnreachable(f"the disk failed to read: {error.strerror}") from error
 
 
 @contextmanager

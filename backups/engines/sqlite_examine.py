@@ -6,7 +6,7 @@ from typing import Any
 
 from backups.engines.interface import Content, Progress
 from backups.engines.sqlite_check import Checked, check
-from backups.engines.sqlite_copy import content_copy, opened_copy
+from backups.engines.sqlite_copy import check_readable, content_copy, opened_copy
 from backups.engines.sqlite_facts import database_facts
 from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_standins import stand_in
@@ -39,9 +39,12 @@ def _examined(copy: Path, facts: Mapping[str, Any], steps: RestoreProgress) -> F
         with opened_copy(copy) as connection:
             check(connection, steps.tick, thorough=True, into=checked)
             told = {} if checked.damage else database_facts(connection, budget=_FACTS_BUDGET)
+        if checked.damage:
+            check_readable(copy)
         if checked.skipped and not checked.damage:
             _check_pages(copy, checked, steps)
     except (DatabaseDamaged, NotADatabase) as error:
+        check_readable(copy)
         # The content is what was backed up all the same: this is how the database was.
         return Findings(damage=error.reason)
     if told:

@@ -145,7 +145,9 @@ def _of_first_page(connection: Connection) -> dict[str, Any]:
         version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
         facts["written_by"] = version
     if header.pages_told > pages:
-        facts[DAMAGE] = f"the database ends after {pages} of {header.pages_told} pages"
+        facts[DAMAGE] = (
+            f"the database is damaged: it ends after {pages} of {header.pages_told} pages"
+        )
     return facts
 
 

@@ -20,7 +20,7 @@ drop the locks that this process has on it, and a name may stand for another fil
 import os
 import struct
 from bisect import bisect_left
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from backups.engines.sqlite_connection import (
@@ -67,6 +67,9 @@ class FilePages:
         self._lock_page = lock_page(page_size)
         self._numbers = sorted(newer | {self._lock_page} if self._lock_page <= count else newer)
         self._held: dict[int, bytes] | None = None
+        # Called when all is read, to wait for another thread that uses the connection: SQLite holds
+        # a lock of the connection all through a statement, even to be asked for its transaction.
+        self.before_asking: Callable[[], None] = lambda: None
         if len(self._numbers) * page_size <= _NEWER_BYTES:
             self._held = {number: self._newer(number) for number in self._numbers}
 
@@ -87,6 +90,7 @@ class FilePages:
         at_once = max(unit, STRETCH // unit * unit)
         for start in range(0, self._size, at_once):
             yield self._patched(self._read(start, min(at_once, self._size - start)), start)
+        self.before_asking()
         # An error of the disk, in whatever else the connection was asked meanwhile, ends its
         # transaction, and nothing keeps the pages still any more.
         if not self._connection.in_transaction:
@@ -196,8 +200,14 @@ def _descriptor_of(wanted: os.stat_result) -> int | None:
 
     The connection's is always among those found. So if there is one, it is that.
     """
+    found = descriptors_of(wanted)
+    return found[0] if len(found) == 1 else None
+
+
+def descriptors_of(wanted: os.stat_result) -> list[int]:
+    """Those by which this process has a file open; none where that can't be told."""
     if not _DESCRIPTORS.is_dir():
-        return None
+        return []
     found = []
     for name in os.listdir(_DESCRIPTORS):
         try:
@@ -205,7 +215,7 @@ def _descriptor_of(wanted: os.stat_result) -> int | None:
                 found.append(int(name))
         except OSError:
             continue  # closed meanwhile, so it was another's
-    return found[0] if len(found) == 1 else None
+    return found
 
 
 def _pages_in_wal(path: Path, page_size: int, count: int) -> set[int] | None:

@@ -29,8 +29,8 @@ _OF_INDEX_SIZE = re.compile(r"wrong # of entries in index (.*)", re.DOTALL)
 _OF_KEY_ORDER = re.compile(r"row not in PRIMARY KEY order for (.*)", re.DOTALL)
 _NOT_VALIDATED = re.compile(r"unable to validate the inverted index for FTS\d+ table ")
 
-# Applications replace NOCASE, to know more than ASCII, but not these.
-_FIXED_COLLATIONS = {"BINARY", "RTRIM"}
+# Applications replace NOCASE and RTRIM, to know more than ASCII, but not this one.
+_FIXED_COLLATIONS = {"BINARY"}
 # Functions whose result depends on nothing but their arguments, in every version of SQLite, and
 # that nobody has a reason to replace; lower(), upper() and LIKE are, by those who need Unicode.
 _FIXED_FUNCTIONS = {

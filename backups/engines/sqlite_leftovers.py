@@ -1,29 +1,63 @@
-"""Files that killed workers left: half-made databases, and temporary copies."""
+"""Files that killed workers left: half-made databases and other files beside one, and temporary
+copies."""
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backups.errors import DatabaseUnreachable
 
+# What the name of a file beside a database says that it is for.
+RESTORING, BESIDE = "restoring", "beside"
+
 # Temporary copies of all projects lie in one folder; another one's job may still use its own.
 _SCRATCH_SECONDS = 86400.0
 _COPY = "savepoint-"
+_PROCESSES = Path("/proc")
+# See proc_pid_stat(5); counted after the command, which may hold any characters.
+_START_TIME = 19
 
 
-def remove_leftovers(path: Path, scratch: Path | None, *, grace: float) -> int:
-    """Remove what restores to `path` left beside it, if not touched for `grace` seconds, and all
-    copies in `scratch` not touched for a day at least.
+def made_here(path: Path, kind: str) -> str:
+    """How the name of a file begins that this process makes beside the database at `path`, to have
+    it for a while."""
+    return f".{path.name}.{kind}-{os.getpid()}-{_start_of(os.getpid())}-"
+
+
+def remove_abandoned(path: Path) -> int:
+    """Remove at once what processes that have ended made beside the database at `path`, by the
+    processes that the names tell; for root those of all users.
 
     Returns how many files there were. Raises DatabaseUnreachable.
     """
-    try:
-        removed = _remove(path.parent, f".{path.name}.restoring-", grace)
+    removed = 0
+    with _errors_translated(), suppress(FileNotFoundError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if not _is_abandoned(path, entry.name) or not entry.is_file(follow_symlinks=False):
+                continue
+            with suppress(FileNotFoundError):
+                # Of another user's processes only root is told for sure whether they go on.
+                if os.geteuid() in (0, entry.stat(follow_symlinks=False).st_uid):
+                    os.unlink(entry.path)
+                    removed += 1
+    return removed
+
+
+def remove_leftovers(path: Path, scratch: Path | None, *, grace: float) -> int:
+    """Remove what restores to `path` left beside it, if their processes have ended or it was not
+    touched for `grace` seconds, and all copies in `scratch` not touched for a day at least.
+
+    Returns how many files there were. Raises DatabaseUnreachable.
+    """
+    with _errors_translated():
+        removed = remove_abandoned(path)
+        removed += sum(
+            _remove(path.parent, f".{path.name}.{kind}-", grace) for kind in (RESTORING, BESIDE)
+        )
         if scratch is not None:
             removed += _remove(scratch, _COPY, max(grace, _SCRATCH_SECONDS))
-    except OSError as error:
-        raise DatabaseUnreachable(f"leftovers can't be removed: {error.strerror}") from error
     return removed
 
 
@@ -39,3 +73,32 @@ def _remove(folder: Path, prefix: str, grace: float) -> int:
                     os.unlink(entry.path)
                     removed += 1
     return removed
+
+
+def _is_abandoned(path: Path, name: str) -> bool:
+    for kind in (RESTORING, BESIDE):
+        prefix = f".{path.name}.{kind}-"
+        if not name.startswith(prefix):
+            continue
+        process, _, rest = name.removeprefix(prefix).partition("-")
+        start, dash, _ = rest.partition("-")
+        if dash and process.isdecimal() and start.isdecimal():
+            return _start_of(int(process)) != start
+    return False
+
+
+def _start_of(process: int) -> str:
+    """When a process began, in ticks since the start of the machine; "" if there is none."""
+    try:
+        told = (_PROCESSES / str(process) / "stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return told.rpartition(")")[2].split()[_START_TIME]
+
+
+@contextmanager
+def _errors_translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatabaseUnreachable(f"leftovers can't be removed: {error.strerror}") from error

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 
@@ -31,6 +31,11 @@ class Look:
         self.begin()
         assert self._found is not None
         return self._found.result()
+
+    def wait(self) -> None:
+        """Wait until nothing is looked at, if it was begun; whatever was found."""
+        if self._found is not None:
+            wait([self._found])
 
     def close(self) -> None:
         """Find no more, and wait until nothing is looked at."""

@@ -19,7 +19,6 @@ from backups.engines.sqlite_connection import (
     Connection,
     SqliteError,
     lenient,
-    opened,
     read_schema,
     result_code,
     sqlite_errors_translated,
@@ -28,7 +27,9 @@ from backups.engines.sqlite_connection import (
 from backups.engines.sqlite_copy import durable_copy, opened_copy
 from backups.engines.sqlite_file import FilePages, file_pages, seen_at
 from backups.engines.sqlite_header import Header
+from backups.engines.sqlite_live import opened_to_write
 from backups.engines.sqlite_mark import COOKIES, LayoutMark
+from backups.engines.sqlite_ownership import JOURNAL, WAL, Beside
 from backups.engines.sqlite_pages import live_header
 from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_restore import check_encoding
@@ -59,7 +60,7 @@ def overwrite(
     seen = seen_at(path)
     with (
         durable_copy(content, scratch, steps, prefix="savepoint-copy-") as copy,
-        opened(path, lock_wait=lock_wait) as live,
+        opened_to_write(path, lock_wait=lock_wait, alone=True) as (live, beside),
         sqlite_errors_translated(),
         _held(live),
     ):
@@ -67,7 +68,8 @@ def overwrite(
         if keep is not None:
             keep(_snapshot(live, file_pages(live, path, seen)))
         live.execute("ROLLBACK")
-        with _no_wal(live, header), opened_copy(copy) as version:
+        beside.place([JOURNAL])  # nobody else gets at the database any more
+        with _no_wal(live, header, beside), opened_copy(copy) as version:
             _back_up(version, live, header, steps, before_commit)
 
 
@@ -116,7 +118,7 @@ def _snapshot(live: Connection, file: FilePages | None) -> SqliteSnapshot:
 
 
 @contextmanager
-def _no_wal(live: Connection, header: Header) -> Iterator[None]:
+def _no_wal(live: Connection, header: Header, beside: Beside) -> Iterator[None]:
     if not header.wal:
         yield
         return
@@ -125,6 +127,7 @@ def _no_wal(live: Connection, header: Header) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(SqliteError):
+            beside.place([WAL])
             live.execute("PRAGMA journal_mode = wal").fetchall()
         raise
 

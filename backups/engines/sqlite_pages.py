@@ -22,12 +22,12 @@ from backups.engines.interface import Bytes
 from backups.engines.sqlite_connection import (
     Connection,
     lenient,
-    opened,
     page_of,
     sqlite_errors_translated,
     value,
 )
 from backups.engines.sqlite_header import Header, lock_page
+from backups.engines.sqlite_live import opened_to_read
 from backups.engines.sqlite_snapshot import database_chunks
 from backups.engines.sqlite_spool import READ_SIZE
 from backups.errors import DatabaseUnreachable
@@ -43,9 +43,14 @@ def live_header(connection: Connection) -> Header:
 
 def header_of(path: Path, *, lock_wait: float) -> Header | None:
     """The first page of the database at `path`, if it has one. Raises SourceError."""
-    with opened(path, lock_wait=lock_wait) as connection, sqlite_errors_translated():
+    with (
+        opened_to_read(path, lock_wait=lock_wait) as (connection, rest),
+        sqlite_errors_translated(),
+    ):
         lenient(connection, yes=True)
         page = page_of(connection, 1)
+        if rest:
+            rest.check()
         return Header(page) if page else None
 
 

@@ -24,7 +24,6 @@ from backups.engines.sqlite_connection import (
     Connection,
     SqliteError,
     lenient,
-    opened,
     own_words,
     read_schema,
     result_code,
@@ -32,6 +31,7 @@ from backups.engines.sqlite_connection import (
 )
 from backups.engines.sqlite_file import FilePages, file_pages, seen_at
 from backups.engines.sqlite_header import Header
+from backups.engines.sqlite_live import opened_to_write, place_journal
 from backups.engines.sqlite_mark import CookieMark
 from backups.engines.sqlite_pages import LivePages, live_header
 from backups.engines.sqlite_progress import RestoreProgress
@@ -70,10 +70,14 @@ def restore_in_place(
     live_facts: dict[str, Any] | None = None
     cuts = not findings_of(content.facts).damage
     seen = seen_at(path)
-    with opened(path, lock_wait=lock_wait) as connection, sqlite_errors_translated():
+    with (
+        opened_to_write(path, lock_wait=lock_wait) as (connection, beside),
+        sqlite_errors_translated(),
+    ):
         while True:
             try:
                 with _one_transaction(connection, content.unit_size):
+                    place_journal(connection, beside)
                     live = live_header(connection)
                     check_encoding(version, live)
                     if version and version.layout != live.layout:

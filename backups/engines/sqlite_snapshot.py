@@ -16,7 +16,6 @@ from backups.engines.sqlite_connection import (
     Connection,
     SqliteError,
     lenient,
-    opened,
     result_code,
     source_error,
     sqlite_errors_translated,
@@ -25,6 +24,7 @@ from backups.engines.sqlite_connection import (
 from backups.engines.sqlite_facts import examined_facts
 from backups.engines.sqlite_file import file_pages, file_without_wal, head_of, seen_at
 from backups.engines.sqlite_header import perhaps_encrypted
+from backups.engines.sqlite_live import opened_to_read
 from backups.engines.sqlite_look import Look
 from backups.engines.sqlite_spool import READ_SIZE, spooled
 from backups.errors import DatabaseDamaged, NotADatabase, SourceError
@@ -109,7 +109,7 @@ def sqlite_snapshot(
         return SqliteSnapshot(
             unit_size=page_size,
             units=pages,
-            facts=look.facts,
+            facts=rest.trusted(look.facts) if rest else look.facts,
             begin_facts=look.begin if beside else lambda: None,
             chunks=chunks,
             release=release,
@@ -131,7 +131,8 @@ def sqlite_snapshot(
         return Look(find)
 
     seen = seen_at(path)
-    with opened(path, lock_wait=lock_wait, immutable=private) as connection:
+    with opened_to_read(path, lock_wait=lock_wait, private=private) as (connection, rest):
+        immutable = private or rest is not None
         with sqlite_errors_translated():
             # Whatever its schema says, its pages can be read.
             lenient(connection, yes=True)
@@ -140,16 +141,21 @@ def sqlite_snapshot(
             page_size: int = value(connection, "PRAGMA page_size")
             if unread is None:
                 pages: int = value(connection, "PRAGMA page_count")
-                streams = private or value(connection, "PRAGMA journal_mode") == "wal"
-                file = file_pages(connection, path, seen, immutable=private)
+                streams = immutable or value(connection, "PRAGMA journal_mode") == "wal"
+                file = file_pages(connection, path, seen, immutable=immutable)
             elif keep_damaged:
                 file = file_without_wal(connection, path, seen, page_size)
-                pages, streams = file.count, private
+                pages, streams = file.count, immutable
             else:
                 raise unread
+        chunks: Callable[[int], Iterator[bytes]]
         chunks = file.chunks if file else partial(database_chunks, connection, page_size)
+        if rest:
+            chunks = rest.watched(chunks)
         if streams:
             with closing(look_at(lambda: nullcontext(connection))) as look:
+                if file:
+                    file.before_asking = look.wait
                 # Only a connection that is not used for reading can be looked through meanwhile.
                 yield snapshot_of(chunks, look, beside=file is not None and file.asks_no_more)
             return

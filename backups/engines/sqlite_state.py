@@ -54,6 +54,11 @@ def file_state(path: Path) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
+def is_local(path: Path) -> bool:
+    """Whether `path` is on a file system that tells of every write at once. Raises OSError."""
+    return bool(_mount_of(path))
+
+
 def _look(path: Path) -> os.stat_result | None:
     """None for a file that is missing or has no bytes: a -wal like that holds nothing."""
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from backups.engines.interface import Content
 from backups.engines.sqlite_check import check
 from backups.engines.sqlite_connection import opened, sqlite_errors_translated
+from backups.engines.sqlite_ownership import Rights, attainable, give, usable
 from backups.errors import BackupsError, DatabaseDamaged, NotADatabase, SourceError
 from backups.facts import Findings, findings_of
 
@@ -40,6 +41,8 @@ def check_target(path: Path, *, replace: bool) -> None:
         raise TargetRefused(f"there is no folder {path.parent}")
     if not replace and os.path.lexists(path):
         raise TargetRefused(f"{path} exists; it is replaced only with --force")
+    if replace:
+        _rights(path)
     for suffix in _SIDECARS:
         sidecar = path.with_name(path.name + suffix)
         if os.path.lexists(sidecar):
@@ -56,10 +59,12 @@ def write_database(content: Content, path: Path, *, replace: bool) -> WrittenDat
     check_target(path, replace=replace)
     built: str | None = None
     try:
-        # Beside, so that it can be linked into place; with mode 0600.
+        # Beside, so that it can be linked into place; with mode 0600, if it replaces none.
         descriptor, built = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.restoring-")
         with open(descriptor, "wb", buffering=0) as file:
             written = _write(file.fileno(), content)
+            if replace and (rights := _rights(path)):
+                give(file.fileno(), rights)
         findings = _findings(Path(built)) if written.size else Findings()
         check_target(path, replace=replace)
         _put_in_place(built, path, replace=replace)
@@ -101,6 +106,24 @@ def _findings(path: Path) -> Findings:
         return Findings(damage=error.reason)
     except SourceError as error:
         return Findings(unchecked=error.reason)
+
+
+def _rights(path: Path) -> Rights | None:
+    """Those that a file has to be given which replaces the one at `path`; None if there is none.
+
+    Raises TargetRefused where the owner could not use what this user can make.
+    """
+    try:
+        wanted, folder = Rights.of(os.lstat(path)), os.stat(path.parent)
+    except FileNotFoundError:
+        return None
+    rights = attainable(wanted, folder)
+    if not usable(rights, wanted, folder):
+        raise TargetRefused(
+            f"{path} is another user's, who could not use what replaces it; run this as that user,"
+            " or as root"
+        )
+    return rights
 
 
 def _put_in_place(built: str, path: Path, *, replace: bool) -> None:

@@ -16,6 +16,7 @@ def backup_project(run: Run) -> None:
     backup = Backup.objects.get(job=run.job)
     with reasons_for_users(), damage_advised("backed up"):
         lending = lending_to_next(project)
+        targets.note_rights(project)
         taken = pipeline.take(
             targets.engine_of(project),
             targets.store_of(project),

@@ -33,6 +33,7 @@ def put_in_force(
     or a JobStopped.
     """
     with _reasons(run):
+        targets.note_rights(run.job.project)
         pipeline.restore(
             targets.engine_of(run.job.project),
             project_store,

@@ -4,7 +4,7 @@ import logging
 
 from backups import pipeline, targets, uploads
 from backups.engines.interface import Engine
-from backups.errors import DatabaseDamaged, NotADatabase
+from backups.errors import SourceError
 from backups.findings import as_info
 from backups.models import Backup
 from backups.parents import lending_to_next
@@ -67,6 +67,6 @@ def _look_for_damage(run: Run, engine: Engine, *, keep_damaged: bool) -> None:
     that can be."""
     try:
         engine.check(lambda: run.progress(run.total, run.remaining))
-    except (DatabaseDamaged, NotADatabase):
+    except SourceError:
         if not keep_damaged:
-            raise
+            raise  # what is wrong will come up again when the pages are read, if they can't be

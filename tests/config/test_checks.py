@@ -1,10 +1,15 @@
 """Wrong set-ups are found at the start, each with an id."""
 
 from datetime import timedelta
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.core.management import call_command
+
+from backups.tools import TOOLS
 
 
 def ids() -> list[str]:
@@ -42,3 +47,42 @@ def test_what_is_wrong_is_told_by_its_id(
 ) -> None:
     setattr(settings, name, value)
     assert ids() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("version", "harm"),
+    [("3.50.4", "WAL-reset"), ("3.51.2", "WAL-reset"), ("3.51.3", "CVE-2026-11822")],
+)
+def test_a_sqlite_with_known_faults_is_told_with_them(
+    monkeypatch: pytest.MonkeyPatch, version: str, harm: str
+) -> None:
+    monkeypatch.setitem(TOOLS, "sqlite", version)
+    [found] = run_checks()
+    assert found.id == "backups.W001"
+    assert version in str(found.msg)
+    assert harm in str(found.msg)
+
+
+def test_a_sqlite_newer_than_every_known_fault_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TOOLS, "sqlite", "3.100.0")
+    assert ids() == []
+
+
+def test_a_second_package_with_a_sqlite_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "sqlean.py-3.50.4.5.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: sqlean.py\nVersion: 3.50.4.5\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    [found] = run_checks()
+    assert found.id == "backups.W002"
+    assert "sqlean.py 3.50.4.5" in str(found.msg)
+
+
+def test_the_check_command_names_the_sqlite_and_its_package() -> None:
+    out = StringIO()
+    call_command("check", stderr=out)
+    assert "(backups.I001)" in out.getvalue()
+    assert f"SQLite {TOOLS['sqlite']} of arize-phoenix-sqlean " in out.getvalue()
+    assert ids() == [], "no other command tells it"

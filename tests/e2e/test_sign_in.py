@@ -6,12 +6,13 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+import sqlean
 
 from config.release import VERSION
 from tests.e2e.test_contract import error_of
 from tests.service import Client, Service
 
-INIT = {"user", "user_projects", "cc.version", "cc.cursor"}
+INIT = {"user", "user_projects", "cc.version", "cc.tools", "cc.cursor"}
 PROJECT_INIT = INIT | {"project", "project_members", "last_backed_up", "cursor"}
 KINDS = {"cc.users", "cc.projects", "cc.projects_members", "cc.languages"}
 PROJECT_KINDS = KINDS | {"definitions", "classes", "fields", "layouts", "queries"}
@@ -32,6 +33,7 @@ def test_login_answers_as_init_and_brings_a_token(service: Service) -> None:
     assert set(body["result"]) == INIT
     assert set(body["data"]) == KINDS
     assert body["result"]["cc.version"] == VERSION
+    assert body["result"]["cc.tools"] == {"sqlite": sqlean.sqlite_version}
     assert body["result"]["user_projects"][service.project] == ["owner", "member", "viewer"]
     user = body["data"]["cc.users"][body["result"]["user"]]
     assert set(user) == {"gid", "username", "name", "avatar", "status", "options", "email"}

@@ -29,6 +29,10 @@ STARTS: Shape = record(
         "user": gid(USER_GID),
         "user_projects": keyed(PROJECT_GID, ROLES),
         "cc.version": text("2026.11.001", pattern=r"^\d{4}\.\d{2}\.\d{3}$"),
+        "cc.tools": record(
+            {"sqlite": text("3.54.1", pattern=r"^\d+\.\d+\.\d+$")},
+            description="The versions of what reads and writes the project databases.",
+        ),
         "cc.cursor": CURSOR_SHAPE,
     }
 )

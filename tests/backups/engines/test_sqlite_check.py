@@ -181,7 +181,7 @@ def test_what_an_application_brings_along_is_no_damage(
     checked = looked_at(made(tmp_path / "a.db", make), thorough=thorough)
     assert checked.damage == []
     if make in JUDGED:
-        assert checked.facts() == {"structure_checked": True}
+        assert checked.facts() == {"structure_checked": True, "checked_by": checked.by}
     elif thorough:
         assert checked.facts()["unchecked"]
 
@@ -369,3 +369,18 @@ def test_a_unique_index_with_doubles_is_about_values(tmp_path: Path) -> None:
     facts = looked_at(made(tmp_path / "a.db", make)).facts()
     assert facts["values"] == ["non-unique entry in index by_x"]
     assert "damage" not in facts
+
+
+@pytest.mark.parametrize("shadow", ["data", "idx", "content", "docsize", "config"])
+def test_a_full_text_index_whose_own_rows_are_lost_is_no_damage_of_the_database(
+    tmp_path: Path, shadow: str
+) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE VIRTUAL TABLE notes USING fts5(body)")
+        connection.executemany("INSERT INTO notes VALUES (?)", [(f"word{i}",) for i in range(500)])
+
+    path = made(tmp_path / "a.db", make)
+    made(path, lambda connection: connection.execute(f"DELETE FROM notes_{shadow}"))
+    checked = looked_at(path)
+    assert checked.damage == []
+    assert bool(checked.values or checked.skipped or checked.unchecked) is (shadow != "idx")

@@ -2,13 +2,15 @@
 
 import errno
 import os
+import queue
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backups.engines import sqlite_facts, sqlite_spool
+from backups.engines import sqlite_facts, sqlite_snapshot, sqlite_spool
 from backups.engines.blocks import cut, recut
 from backups.engines.sqlite import SqliteEngine
 from backups.errors import (
@@ -200,6 +202,40 @@ def test_a_database_with_a_broken_schema_is_refused_as_damaged(tmp_path: Path) -
     content[100] = 99  # no kind of page that there is
     path.write_bytes(content)
     assert type(refusal(path)) is DatabaseDamaged
+
+
+def test_the_connection_is_asked_for_nothing_while_it_is_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite holds a lock of the connection all through a statement, and the driver the
+    interpreter's while it waits for that: a look that ticks meanwhile would never end."""
+    path = tmp_path / "a.db"
+    make_database(path, "PRAGMA journal_mode = wal", "CREATE TABLE t(x)")
+    looking, go_on, order = threading.Event(), threading.Event(), queue.SimpleQueue[str]()
+
+    def slow(*_: Any, **__: Any) -> dict[str, Any]:
+        looking.set()
+        assert go_on.wait(30)
+        order.put("looked")
+        return {}
+
+    monkeypatch.setattr(sqlite_snapshot, "examined_facts", slow)
+    with SqliteEngine(path).snapshot() as snapshot:
+
+        def read() -> None:
+            for piece in snapshot.blocks(4096):
+                order.put(f"{len(piece)} bytes")
+            order.put("read")
+
+        snapshot.begin_facts()
+        assert looking.wait(30)
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert order.get(timeout=30) == f"{snapshot.size} bytes"
+        reader.join(0.5)  # it must not end by itself
+        go_on.set()
+        reader.join(30)
+    assert (order.get(), order.get()) == ("looked", "read")
 
 
 def test_a_locked_database_is_busy_after_the_lock_wait(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""A small application of Django's, whose database Savepoint restores while it works."""
