@@ -68,6 +68,10 @@ class ObjectDamaged(StorageError):
     """An object in the storage is not what was written."""
 
 
+class ObjectUnreadable(StorageError):
+    """The disk failed to read an object. That is no damage of it: it may be read in an hour."""
+
+
 class KeyUnknown(StorageError):
     """An object is sealed with a key that is not among the keys given."""
 

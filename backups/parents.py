@@ -10,6 +10,7 @@ from backups.errors import (
     ManifestUnreadable,
     ObjectDamaged,
     ObjectMissing,
+    ObjectUnreadable,
 )
 from backups.models import Backup
 from backups.store.project import ProjectStore
@@ -97,5 +98,5 @@ def _needed(project_store: ProjectStore, manifest_key: str) -> set[str] | None:
     """The keys of all objects of a version; None if they can't be told."""
     try:
         return set(project_store.needed_keys(project_store.read_manifest(manifest_key)))
-    except (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown):
+    except (ObjectMissing, ObjectDamaged, ObjectUnreadable, ManifestUnreadable, KeyUnknown):
         return None

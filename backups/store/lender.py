@@ -10,6 +10,7 @@ from backups.errors import (
     ManifestUnreadable,
     ObjectDamaged,
     ObjectMissing,
+    ObjectUnreadable,
 )
 from backups.facts import passed_for_sound
 from backups.store.manifest import Manifest
@@ -22,7 +23,7 @@ from backups.store.tables import table_key
 
 logger = logging.getLogger(__name__)
 
-OF_NO_USE = (ManifestUnreadable, ObjectMissing, ObjectDamaged, KeyUnknown)
+OF_NO_USE = (ManifestUnreadable, ObjectMissing, ObjectDamaged, ObjectUnreadable, KeyUnknown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +177,7 @@ class Lender:
 def _length_of(project_store: ProjectStore, key: str) -> int | None:
     try:
         return project_store.store.size(key)
-    except (ObjectMissing, ObjectDamaged):
+    except (ObjectMissing, ObjectDamaged, ObjectUnreadable):
         return None
 
 

@@ -12,6 +12,7 @@ from backups.errors import (
     ManifestUnreadable,
     ObjectDamaged,
     ObjectMissing,
+    ObjectUnreadable,
 )
 from backups.store.family import Family
 from backups.store.outline import Chain, Outline
@@ -23,7 +24,7 @@ from backups.store.walk import Layered, Walk
 
 logger = logging.getLogger(__name__)
 
-DAMAGE = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
+DAMAGE = (ObjectMissing, ObjectDamaged, ObjectUnreadable, ManifestUnreadable, KeyUnknown)
 
 
 @dataclass
