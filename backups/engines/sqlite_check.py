@@ -26,7 +26,7 @@ from backups.engines.sqlite_connection import (
     result_code,
     source_error,
 )
-from backups.engines.sqlite_findings import Classifier, Kind
+from backups.engines.sqlite_findings import Classifier, Kind, called_in
 from backups.errors import DatabaseUnreachable
 from backups.facts import CHECKED_BY, DAMAGE, STRUCTURE_CHECKED, UNCHECKED, VALUES
 
@@ -35,10 +35,14 @@ _MOST_FINDINGS = 10_000
 # What SQLite gives at most when it is asked about one table.
 _MOST_OF_A_TABLE = 100
 _MOST_TOLD = 5
+# Bytes of a function's name; see sqlite3_create_function.
+_LONGEST_FUNCTION = 255
 # Longer definitions than this are not searched for names.
 _LONGEST_SQL = 1 << 20
-_CALL = re.compile(r"\b([A-Za-z_\x80-\uffff][\w$\x80-\uffff]*)\s*\(")
-_COLLATE = re.compile(r"\bCOLLATE\s+(?:\"((?:[^\"]|\"\")+)\"|'([^']+)'|\[([^\]]+)\]|(\w+))", re.I)
+_COLLATE = re.compile(
+    r"\bCOLLATE\s{1,99}+(?:\"([^\"]{1,255}+)\"|'([^']{1,255}+)'|\[([^\]]{1,255}+)\]|(\w{1,255}+))",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -284,16 +288,16 @@ class _Check:
                 " AND type IN ('table', 'index')",
                 (_LONGEST_SQL,),
             ):
-                functions |= dict.fromkeys(name.lower() for name in _CALL.findall(sql))
+                functions |= dict.fromkeys(name.lower() for name in called_in(sql))
                 for parts in _COLLATE.findall(sql):
-                    name = next(filter(None, parts)).replace('""', '"')
+                    name = next(filter(None, parts))
                     collations.setdefault(name.upper(), name)
         except SqliteError as error:
             if result_code(error) != CORRUPT:
                 raise
             self._add(self._found.damage, str(error))
         for name in functions:
-            if name not in known:
+            if name not in known and len(name.encode()) <= _LONGEST_FUNCTION:
                 connection.create_function(name, -1, self._standing_for(name), deterministic=True)
         lacking = [name for name in collations.values() if not _sorts(connection, name)]
         for name in lacking:

@@ -37,11 +37,13 @@ _FIXED_FUNCTIONS = {
     "abs", "coalesce", "hex", "ifnull", "iif", "instr", "length", "max", "min", "nullif", "quote",
     "substr", "substring", "trim", "ltrim", "rtrim", "typeof", "unicode", "unlikely", "likely",
 }  # fmt: skip
-_CALL = re.compile(r"\b([A-Za-z_\x80-\uffff][\w$\x80-\uffff]*)\s*\(")
+# Never goes back over what it has read, nor begins inside a name: a schema is others' text.
+_CALL = re.compile(r"(?<![\w$\x80-\uffff])([^\W\d][\w$\x80-\uffff]{0,999}+)\s{0,99}+\(")
 _REPLACEABLE_OPERATOR = re.compile(r"\b(?:LIKE|GLOB|REGEXP|MATCH)\b|->", re.IGNORECASE)
 _PARTIAL = re.compile(r"\bWHERE\b", re.IGNORECASE)
 _COLLATED = re.compile(r"\bCOLLATE\b", re.IGNORECASE)
 _LONGEST_SQL = 1 << 20
+_EXPRESSION = -2  # in the place of a column's number
 _GENERATED = (2, 3)
 
 
@@ -127,9 +129,13 @@ class Classifier:
             return False
         if not rows or (sql is not None and not _uses_fixed_functions(sql)):
             return False
+        partial = bool(sql and _PARTIAL.search(sql))
+        expressions = any(column == _EXPRESSION for column, _, _ in rows)
+        if generated and (partial or expressions):
+            return False  # a generated column may call any function
         if not order:
             return True
-        if sql and _PARTIAL.search(sql) and _COLLATED.search(f"{sql} {table_sql}"):
+        if (partial or expressions) and _COLLATED.search(f"{sql} {table_sql}"):
             return False
         return all(
             column not in generated and str(collation).upper() in _FIXED_COLLATIONS
@@ -147,11 +153,17 @@ class Classifier:
         return str(row[0]) if row else None
 
 
+def called_in(sql: str) -> list[str]:
+    """What stands before an opening bracket in a definition: each function that it calls, and
+    other names and words too."""
+    return _CALL.findall(sql)
+
+
 def _uses_fixed_functions(sql: str) -> bool:
     """Whether the expressions of an index can't be defined otherwise by an application."""
     if len(sql) > _LONGEST_SQL:
         return False
-    called = [name.lower() for name in _CALL.findall(sql)]
+    called = [name.lower() for name in called_in(sql)]
     # The first is the table, before the list of columns, unless its name is quoted otherwise.
     table = re.search(r"\bON\s+(\S+?)\s*\(", sql, re.IGNORECASE)
     if table and called and table[1].lower() == called[0]:

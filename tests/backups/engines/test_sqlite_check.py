@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -384,3 +385,48 @@ def test_a_full_text_index_whose_own_rows_are_lost_is_no_damage_of_the_database(
     checked = looked_at(path)
     assert checked.damage == []
     assert bool(checked.values or checked.skipped or checked.unchecked) is (shadow != "idx")
+
+
+def test_names_that_are_too_long_for_functions_keep_no_database_from_being_checked(
+    tmp_path: Path,
+) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute(f"CREATE TABLE {'a' * 300}(x)")
+        connection.execute(f"CREATE TABLE {'é' * 200}(x)")
+
+    assert looked_at(made(tmp_path / "a.db", make)).facts()["structure_checked"] is True
+
+
+def generated_column_by_a_replaced_function(connection: sqlite3.Connection) -> None:
+    connection.create_function("lower", 1, lambda text: text.casefold(), deterministic=True)
+    connection.execute("CREATE TABLE t(a TEXT, b AS (lower(a)))")
+    connection.execute("CREATE INDEX i ON t(b || 'x')")
+    connection.execute("CREATE INDEX j ON t(a) WHERE b > 'b'")
+    connection.executemany("INSERT INTO t(a) VALUES (?)", [("É",), ("Ä",), ("Zoo",)])
+
+
+def test_an_index_over_a_generated_column_may_depend_on_any_function(tmp_path: Path) -> None:
+    checked = looked_at(made(tmp_path / "a.db", generated_column_by_a_replaced_function))
+    assert checked.damage == []
+    assert checked.unchecked
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a$" * 200_000, "COLLATE [" * 60_000, "COLLATE " * 60_000, "a (" * 100_000, "é" * 400_000],
+)
+def test_a_hostile_definition_is_searched_in_no_more_time_than_a_plain_one(
+    tmp_path: Path, text: str
+) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute(f"CREATE TABLE t(x /* {text} */)")
+
+    path = made(tmp_path / "a.db", make)
+    ended = threading.Event()
+
+    def look() -> None:
+        looked_at(path)
+        ended.set()
+
+    threading.Thread(target=look, daemon=True).start()
+    assert ended.wait(20)  # it was hours
