@@ -15,6 +15,11 @@ class BackupQuerySet(QuerySet["Backup"]):
         """The versions that exist for clients: made whole, and not deleted."""
         return self.filter(completed_on__isnull=False, deleted_on=None)
 
+    def stored(self) -> "BackupQuerySet":
+        """Those whose objects stay in the storage: all that can be restored, and those that were
+        found there too damaged to be listed, until they are deleted."""
+        return self.filter(deleted_on=None).exclude(manifest_key="")
+
 
 class Backup(models.Model):
     """A version of a project's database, from the moment in which its number is given.

@@ -31,6 +31,7 @@ ZSTD_LEVEL = 2
 
 _GID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HASH_DIGITS = 32
+_MANIFEST = re.compile(r"(\d{8,})-([0-9a-f]{32})")
 
 
 def is_gid(text: str) -> bool:
@@ -161,7 +162,7 @@ class ProjectStore:
 
         Raises ObjectMissing, KeyUnknown, ManifestUnreadable when it is not what was written.
         """
-        name = re.fullmatch(r"(\d{8,})-([0-9a-f]{32})", key.removeprefix(self._manifests))
+        name = _MANIFEST.fullmatch(key.removeprefix(self._manifests))
         if not key.startswith(self._manifests) or name is None:
             raise ManifestUnreadable("the version's manifest has no valid key")
         version, digest = name.groups()

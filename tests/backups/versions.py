@@ -72,6 +72,9 @@ class Versions:
     def manifest_keys(self) -> Sequence[str]:
         return list(self.listed.values())
 
+    def knows(self, version: int) -> bool:
+        return version <= self.last
+
     def confirm(self) -> None:
         return
 
