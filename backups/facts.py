@@ -35,7 +35,7 @@ class Findings:
 
 
 def findings_of(facts: Mapping[str, Any]) -> Findings:
-    """What these facts say of it. Those of older versions have no word of what was unchecked."""
+    """What these facts say of it. Those of older versions don't say what was unchecked."""
     damage, unchecked = facts.get(DAMAGE) or "", facts.get(UNCHECKED) or ""
     if not unchecked and not damage and not facts.get(STRUCTURE_CHECKED):
         unchecked = "not all of the database was looked at"
@@ -43,11 +43,11 @@ def findings_of(facts: Mapping[str, Any]) -> Findings:
 
 
 def is_unchecked(facts: Mapping[str, Any]) -> bool:
-    """Whether nobody looked if the database was sound, when a version of it was kept."""
+    """Whether the version was made without a check of all of the database's structure."""
     return facts.get(STRUCTURE_CHECKED) is False
 
 
 def passed_for_sound(facts: Mapping[str, Any]) -> bool:
-    """Whether the database passed for sound when it was backed up. Else its content is what was
-    to be kept, with whatever was wrong in it, and nothing can be held against the version."""
+    """Whether the check found the database sound when it was backed up. If not, the version holds
+    it with whatever was wrong in it, which is no fault of the version."""
     return not facts.get(DAMAGE) and not is_unchecked(facts)

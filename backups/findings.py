@@ -1,5 +1,6 @@
-"""What is told of a version's database: in few words, and never more than Savepoint's own database
-can carry. The whole of it lies in the storage, sealed with the version.
+"""What Savepoint's own database keeps, and clients see, of a version's facts: bounded in size.
+
+All of the facts lie in the storage, sealed with the version.
 """
 
 import json

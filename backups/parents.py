@@ -16,7 +16,8 @@ from backups.models import Backup
 from backups.store.project import ProjectStore
 from projects.models import Project
 
-# Of how many versions it is found out what they share with a damaged one, the newest first.
+# How many doubtful versions, the newest first, are compared with the damaged ones: the others don't
+# lend.
 _MOST_COMPARED = 64
 
 

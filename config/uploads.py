@@ -150,7 +150,7 @@ async def _received(form: Form, receive: Receive) -> Failure | None:
 
 
 def _sender(authorization: str, gid: str) -> tuple[User, SessionToken] | None:
-    """Whose token it is, if he may bring a file for the project."""
+    """The user and session of the token, if that user may upload a file for the project."""
     kind, _, token = authorization.partition(" ")
     try:
         user, session = read_token(token.strip(), SessionToken)

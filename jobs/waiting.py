@@ -67,7 +67,7 @@ class Asked:
     """A job that was asked for; `result` is what the wire contract answers.
 
     `outcome`: what is known of a job that has ended well, beyond what its events tell.
-    `damaged`: how the command ends when the database that its version holds is known to be damaged.
+    `damaged`: the command's exit code if the version's database is known to be damaged.
     """
 
     result: dict[str, Any]
@@ -108,7 +108,7 @@ def conclude(
 
 
 def warnings_of(told: Mapping[str, Any]) -> list[str]:
-    """What is to be known of the version that `told`, a result or an info, is about."""
+    """Warnings about the version that `told`, a result or a job's info, is about."""
     version = f"version {told.get('version')}"
     warnings = [f"{version}: {remark}" for remark in told.get("remarks", ())]
     if damage := told.get("damage"):

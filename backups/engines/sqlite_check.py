@@ -1,11 +1,11 @@
-"""SQLite's own check of a database, as far as it gets, and what came out of it.
+"""SQLite's own check of a database, as far as it gets, and its result.
 
-The check of the whole ends at the first thing that SQLite does not know, before or after it has
-looked at the pages. So what an application brings along has stand-ins: collations and functions
-that do nothing, and are remembered, since SQLite can't judge what hangs on them. Where that is not
-enough the tables are checked one by one, and those that can't be are told. CHECK constraints are
-never evaluated: they are the application's, and SQLite refuses some that it took when they were
-made.
+The check of the whole database stops at the first thing that SQLite does not know, before or after
+it has looked at the pages. So an application's collations and functions get stand-ins that do
+nothing; they are noted, since SQLite can't judge what depends on them. If that is not enough, the
+tables are checked one by one, and those that can't be checked are reported. CHECK constraints are
+never evaluated: they are the application's, and SQLite now refuses some that it accepted when they
+were made.
 """
 
 import re
@@ -104,8 +104,8 @@ def check(
     """Let SQLite look for damage: in all of the structure and, if `thorough`, for whether each
     index holds what its table does.
 
-    The connection is left lenient. `tick` is called on the way, after so many `steps` of SQLite's;
-    what it raises stops the check and is passed on, with `into` filled with what was found so far.
+    The connection is left lenient. `tick` is called every `steps` steps of SQLite's; what it raises
+    stops the check and is passed on, and `into` then holds what was found so far.
     Raises DatabaseUnreachable where the disk fails, and other SourceErrors.
     """
     found = into if into is not None else Checked()
@@ -203,7 +203,7 @@ class _Check:
     def _rows(self, query: str) -> int:
         """Note what the check finds; returns how many findings there were.
 
-        Raises _Stopped where SQLite comes upon what it does not know, or upon damage.
+        Raises _Stopped when SQLite meets what it does not know, or damage.
         """
         count = 0
         try:
@@ -240,7 +240,7 @@ class _Check:
         self._add(self._found.unchecked, text)
 
     def _note_unread_schema(self) -> None:
-        """Note an entry of the schema that SQLite can't read. It is passed over from then on."""
+        """Note an entry of the schema that SQLite can't read. SQLite skips it from then on."""
         lenient(self._connection, yes=False)
         try:
             self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
@@ -312,7 +312,7 @@ class _Check:
 
 
 class _Stopped(Exception):
-    """SQLite came upon what it does not know, or upon damage, in its own words."""
+    """SQLite met what it does not know, or damage; the message is SQLite's own."""
 
     def __init__(self, words: str, *, corrupt: bool) -> None:
         super().__init__(words)

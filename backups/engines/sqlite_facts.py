@@ -48,8 +48,8 @@ _COUNTED = (
     "type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     " AND instr(name, char(0)) = 0"
 )
-# A function in an index may decide otherwise which rows it has than the application wants, and
-# SQLite likes to count by an index.
+# SQLite likes to count by an index, and its own function in the index's WHERE may choose other rows
+# than the application's does.
 _WITH_FUNCTIONS = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'index' AND sql LIKE ?"
 
 
@@ -61,9 +61,9 @@ def database_facts(connection: Connection, *, budget: float) -> dict[str, Any]:
     """Settings, and the row count of each ordinary table, of the first so many.
 
     A count is None for tables that were not counted within `budget` seconds in all, or that
-    cannot be counted: facts are a help for the reader and never a reason to fail. An end that is
-    missing is a fact too, of damage. Raises SQLite's
-    own error where a count comes upon damage, or has ended the transaction that it was to be in.
+    cannot be counted: facts are a help for the reader and never a reason to fail. If the end of the
+    file is missing, that is a fact too: damage. Raises SQLite's own error if a count meets damage,
+    or has ended the transaction.
     """
     facts: dict[str, Any] = {name: value(connection, f"PRAGMA {name}") for name in _SETTINGS}
     facts |= _of_first_page(connection)
@@ -152,7 +152,7 @@ def _of_first_page(connection: Connection) -> dict[str, Any]:
 
 
 def _table_names(connection: Connection) -> tuple[list[str], int]:
-    """The names that are told, in order, and how many more there are."""
+    """The names that are kept, in order, and how many more there are."""
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     told: list[str] = []
     room = MOST_BYTES

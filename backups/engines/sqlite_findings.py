@@ -1,4 +1,4 @@
-"""What SQLite's own check says, told apart: what it proves, and what it only thinks.
+"""Sorts what SQLite's own check says: what it proves, and what it can't know.
 
 Three classes. *Structure*: broken pages and trees, and indexes that lack what their tables have,
 where only SQLite itself can have a say in that. *Values*: rows that break a rule of the schema,
@@ -32,7 +32,8 @@ _NOT_VALIDATED = re.compile(r"unable to validate the inverted index for FTS\d+ t
 # Applications replace NOCASE and RTRIM, to know more than ASCII, but not this one.
 _FIXED_COLLATIONS = {"BINARY"}
 # Functions whose result depends on nothing but their arguments, in every version of SQLite, and
-# that nobody has a reason to replace; lower(), upper() and LIKE are, by those who need Unicode.
+# that no application has a reason to replace. Those that need Unicode do replace lower(), upper()
+# and LIKE.
 _FIXED_FUNCTIONS = {
     "abs", "coalesce", "hex", "ifnull", "iif", "instr", "length", "max", "min", "nullif", "quote",
     "substr", "substring", "trim", "ltrim", "rtrim", "typeof", "unicode", "unlikely", "likely",
@@ -92,7 +93,7 @@ class Classifier:
         return Kind.VALUES, finding
 
     def _of_index(self, index: str, finding: str, *, order: bool) -> tuple[Kind, str] | None:
-        """What a finding about an index is; one that can't be judged is told once."""
+        """The class of a finding about an index; None if it can't be judged, after the first."""
         if self._is_known(index, order=order):
             return Kind.STRUCTURE, finding
         if index in self._judged:

@@ -1,8 +1,8 @@
 """What a SQLite database holds right before a restore writes over it.
 
 A database that needs restoring is often damaged. A connection that comes upon damage inside a
-transaction refuses to write from then on, until the transaction ends; so what may come upon it is
-done before, or the transaction is begun anew.
+transaction refuses to write until the transaction ends; so what may meet damage is done first, and
+if it does, the transaction is begun again.
 """
 
 from functools import partial
@@ -27,8 +27,8 @@ _NOT_LOOKED_AT = "whether the structure is sound, as other programs had to wait"
 
 
 class LiveUnreadable(Exception):
-    """Something was come upon after which the transaction can't write any more: damage, or a
-    failing disk. `facts` say which."""
+    """SQLite met damage, or a failing disk, and the transaction can't write any more. `facts` say
+    which."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
         super().__init__()

@@ -96,8 +96,8 @@ def best_of_each(found: Iterable[Found]) -> list[Found]:
 
 
 def preference(found: Found) -> tuple[bool, int, str]:
-    """Of several manifests of a version the least is to be tried first: one that is whole; then
-    one whose packs are newer, as the others may be what a sweep is about to remove."""
+    """Sort key for the manifests of one version, of which the smallest is tried first: one that is
+    whole; then one whose packs are newer, as the others may be what a sweep is about to remove."""
     return not found.is_whole, -found.outline.next_pack if found.outline else 0, found.key
 
 

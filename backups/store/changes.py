@@ -118,7 +118,7 @@ class Changes:
         return [self._first, *(n for n in range(len(self.lents)) if n != self._first)]
 
     def bases(self) -> list[Lent]:
-        """The lent segments, the one first over which there is the least to tell."""
+        """The lent segments, first the one on top of which the least has to be stored."""
         order = sorted(
             range(len(self.lents)), key=lambda place: (-self._owners.count(place + 1), place)
         )
@@ -134,7 +134,7 @@ class Changes:
             yield block, self._told.get(block) or self._owned(block)
 
     def layer(self, base: Lent | None, frame_of: FrameOf) -> Layer | None:
-        """What is to be told over this base; None if it has all of it."""
+        """The layer to store on top of this base; None if the base has everything."""
         owner = 1 + self.lents.index(base) if base else 0
         gathered = LayerInMaking(self._shape)
         for block in range(self.blocks):

@@ -112,7 +112,7 @@ class Draft:
 
     @property
     def differs(self) -> bool:
-        """Whether what was taken in so far is not the beginning of one earlier version."""
+        """False as long as all that was taken in is the beginning of one single earlier version."""
         return self._differs
 
     def known_facts(self) -> Mapping[str, Any] | None:

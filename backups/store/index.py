@@ -49,8 +49,8 @@ def grain_key(mark: int, place: int) -> int:
 
 
 def mark_mask(grains: int) -> int:
-    """Which marks of a content of so many grains are kept: those with none of these bits. All of
-    them, or some 4,000 to 8,000."""
+    """The bits that a mark must not have to be kept, for a content of `grains` grains: so all marks
+    are kept, or some 4,000 to 8,000."""
     return (1 << (grains >> 13).bit_length()) - 1
 
 
@@ -126,7 +126,7 @@ class Index:
         self.changed = True
 
     def is_outworn(self) -> bool:
-        """Whether keys are thinned out for entries that may be of no more use."""
+        """Whether keys were thinned out while most entries may be of forgotten versions."""
         return self.thinned > 0 and self.gone > len(self.seen)
 
     def entries(self) -> "tuple[array[int], array[int]]":
@@ -203,8 +203,8 @@ def block_entries(ids: bytes, first_place: int, others: bytes = b"") -> Iterator
 def grain_entries(
     marks: bytes, first_place: int, mask: int, others: bytes = b""
 ) -> Iterator[tuple[int, int]]:
-    """Keys and places of the grains with these marks, joined, that are not the `others`' there;
-    of those that the mask lets through."""
+    """Keys and places of the grains with these marks, joined, that are not the `others`' there and
+    have no bit of `mask`."""
     theirs = array("Q", others[: len(others) // MARK_SIZE * MARK_SIZE])
     for place, mark in enumerate(array("Q", marks)):
         if not mark & mask and (place >= len(theirs) or theirs[place] != mark):

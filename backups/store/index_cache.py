@@ -1,6 +1,6 @@
-"""A project's index, kept in a folder of this machine: lost, it is made anew.
+"""A project's index, cached in a folder of this machine and rebuilt when it is lost.
 
-It is sealed, as marks must not be known to anybody. A file is a record (see `records`) of format
+It is sealed, as no one may learn the marks. A file is a record (see `records`) of format
 "savepoint-index", sealed with purpose "index", then the table in parts, each sealed with a purpose
 that names the record's `save` and the part's number; each of them after its length, 4 bytes,
 little-endian. A file that is not of one piece, of another key or of another project does not open.
@@ -52,7 +52,7 @@ class IndexCache:
         return Index(identifier_key, shape)
 
     def save(self, index: Index) -> None:
-        """Keep the index in place of what was kept. One that can't be written is made anew."""
+        """Write the index to its file. A failure is logged only: the next one is rebuilt."""
         path = self._path(index.identifier_key, index.shape)
         if path is None:
             return
@@ -77,7 +77,7 @@ class IndexCache:
                 try:
                     path.unlink(missing_ok=True)
                 except OSError as error:
-                    # Sealed, and of no use to anybody: no reason to call the removal failed.
+                    # It is sealed, and useless without the versions: no reason to fail the removal.
                     logger.warning("The index of %s stays: %s", self._gid, error.strerror)
 
     def _path(self, identifier_key: bytes, shape: Shape) -> Path | None:

@@ -1,4 +1,4 @@
-"""What the index is told of versions that it does not know, out of their layers."""
+"""Brings the index up to date, from the layers of versions that it does not know yet."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -16,8 +16,8 @@ from backups.store.walk import Walk
 
 logger = logging.getLogger(__name__)
 
-# What is read for one new version, whatever is unknown: a few seconds of work, for which writers
-# may have to wait when it is the version that a restore keeps.
+# At most so much is read for one new version, however much is unknown: a few seconds of work, for
+# which an application's writers wait when it is a restore's safety version.
 MOST_SEGMENTS = 256
 MOST_VERSIONS = 256
 _SEEN_SIZE = 8
@@ -25,7 +25,7 @@ _NOTHING = bytes(_SEEN_SIZE)
 
 
 def seen_by(manifest_key: str, manifest: Manifest, outline: Outline) -> Seen:
-    """By what a version is known again."""
+    """What the index recognises a version by."""
     return Seen(
         _short(manifest_key),
         bytes.fromhex(manifest.outline.name)[:_SEEN_SIZE],
@@ -42,7 +42,7 @@ def tell(
     grains: int,
     other: Segment | None,
 ) -> None:
-    """Tell the index of a version's segment what is not another's at the same place.
+    """Add to the index what a version's segment has that the other one lacks at the same place.
 
     `outline_size`: bytes of the whole content, by which it is chosen which marks are kept.
     """
@@ -74,8 +74,8 @@ def catch_up(
     listed: Mapping[int, str],
     lender_of: Callable[[int], Lender | None],
 ) -> Index:
-    """The index, or one in its place, told of listed versions that it does not know, the newest
-    first; when they are many, some are left for the next time.
+    """The index, or a new one, with the listed versions added that it did not know, the newest
+    first; if there are many, some are left for the next time.
 
     `listed`: the manifests' keys. `lender_of` gives a version if it can be compared with the new
     one. What can't be read is left out.
@@ -99,7 +99,7 @@ def _unknown(
     listed: Mapping[int, str],
     lender_of: Callable[[int], Lender | None],
 ) -> dict[int, Outline]:
-    """The outlines of the versions that the index has to be told of; it takes all for known."""
+    """The outlines of the versions to be added. Notes all of them as known to the index."""
     by_outline = {seen.outline: seen for seen in index.seen.values() if seen.content != _NOTHING}
     new: dict[int, Outline] = {}
     left = MOST_SEGMENTS

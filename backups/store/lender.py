@@ -28,7 +28,7 @@ OF_NO_USE = (ManifestUnreadable, ObjectMissing, ObjectDamaged, ObjectUnreadable,
 
 @dataclass(frozen=True, eq=False)
 class Lent:
-    """A segment of a version. Grains in `lost_frames` are not to be had.
+    """A segment of a version. Grains in `lost_frames` can't be read.
 
     `packs` are the version's, by the numbers that the segment's frames call them. `next_pack` is
     above all numbers in the layers of `chain`. `is_own`: it is the new version's own, which has no
@@ -70,7 +70,7 @@ class Lent:
         )
 
     def differing(self, block: int, marks: bytes, count: int) -> list[int]:
-        """Which of the block's `count` grains with these marks have to be had elsewhere."""
+        """Which of the block's `count` grains with these marks this segment can't give."""
         known = self.shape.grains_in(self.length(block))
         if not self.shape.marked or not known:
             return list(range(count))

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 _KEPT_SEGMENTS = 16
 # Versions whose outlines are kept.
 _KEPT_VERSIONS = 8
-# Of how many of the newest versions one is looked for that can lead.
+# How many of the newest versions are tried until one can lead.
 _MOST_TRIED = 8
 
 
@@ -65,7 +65,8 @@ class Lenders:
 
     @property
     def index(self) -> Index:
-        """The project's index, which knows the versions when it was first asked for."""
+        """The project's index. The first access loads it and adds the versions that it does not
+        know, which may take some seconds."""
         if self._index is None:
             cache = self._project_store.index_cache()
             key_id = self.fingerprints.key_id
@@ -104,7 +105,7 @@ class Lenders:
             self._segments.popitem(last=False)
 
     def is_read(self, version: int, number: int) -> bool:
-        """Whether it takes no reading to have this segment."""
+        """Whether this segment is cached."""
         return (version, number) in self._segments
 
     def lent(self, version: int, number: int) -> Lent | None:

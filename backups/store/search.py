@@ -70,7 +70,7 @@ class Search:
         self._settled.append((chain, changes.size))
 
     def tell(self, changes: Changes, number: int) -> None:
-        """Tell the index what of the segment with this number the leading version has not there."""
+        """Add to the index what this segment has that the leading version lacks at its place."""
         shape, mask = self._shape, self._mask
         first = number * shape.segment_blocks
         entries = []
@@ -121,8 +121,8 @@ class Search:
         return False
 
     def grains(self, changes: Changes, marks: bytes, length: int) -> tuple[bytes, Sequence[int]]:
-        """Of a block that is nowhere: which lent segment has each grain here, see `Told`; and
-        the grains that have to be stored."""
+        """For a block that was not found: which lent segment has each grain, see `Told`; and the
+        grains that have to be stored."""
         count = self._shape.grains_in(length)
         if not self._shape.marked or not (changes.lents or self._lenders.are_many):
             return b"", range(count)

@@ -18,7 +18,7 @@ def reasons_for_users() -> Iterator[None]:
 
 @contextmanager
 def damage_advised(deed: str) -> Iterator[None]:
-    """Say what can be done about a database that is refused as damaged: not `deed`, as it is."""
+    """Add to the refusal of a damaged database what the caller can do. `deed`: "backed up", say."""
     try:
         yield
     except DatabaseDamaged as damaged:

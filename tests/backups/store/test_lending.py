@@ -262,7 +262,7 @@ def _index_of_another(folder: Path) -> bytes:
     return file.read_bytes()
 
 
-def test_an_index_can_be_neither_read_nor_written_and_versions_are_made(tmp_path: Path) -> None:
+def test_versions_are_made_when_the_index_can_be_neither_read_nor_written(tmp_path: Path) -> None:
     folder = tmp_path / "file"
     folder.write_bytes(b"")
     project = Project(folder)
