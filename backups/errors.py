@@ -80,6 +80,14 @@ class ManifestUnreadable(StorageError):
     """A version's manifest is damaged, or of a format that this code does not know."""
 
 
+OBJECT_DAMAGE = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
+"""What is wrong with stored objects themselves. Any other StorageError is about the storage as a
+whole, or passes."""
+
+OBJECT_UNUSABLE = (*OBJECT_DAMAGE, ObjectUnreadable)
+"""Why nothing can be made of an object now, for those who can do without it."""
+
+
 class SafetyNotKept(BackupsError):
     """What a restore would write over can't be kept as a version first."""
 

@@ -1,20 +1,19 @@
 """Which versions a new one may take from, and so share objects with."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from backups import targets
 from backups.errors import (
-    KeyUnknown,
-    ManifestUnreadable,
-    ObjectDamaged,
-    ObjectMissing,
-    ObjectUnreadable,
+    OBJECT_UNUSABLE,
 )
 from backups.models import Backup
 from backups.store.project import ProjectStore
 from projects.models import Project
+
+logger = logging.getLogger(__name__)
 
 # How many doubtful versions, the newest first, are compared with the damaged ones: the others don't
 # lend.
@@ -99,5 +98,6 @@ def _needed(project_store: ProjectStore, manifest_key: str) -> set[str] | None:
     """The keys of all objects of a version; None if they can't be told."""
     try:
         return set(project_store.needed_keys(project_store.read_manifest(manifest_key)))
-    except (ObjectMissing, ObjectDamaged, ObjectUnreadable, ManifestUnreadable, KeyUnknown):
+    except OBJECT_UNUSABLE as error:
+        logger.info("What a version needs can't be told, so it is in doubt: %s", error.reason)
         return None

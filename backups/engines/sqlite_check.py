@@ -35,6 +35,8 @@ _MOST_FINDINGS = 10_000
 # What SQLite gives at most when it is asked about one table.
 _MOST_OF_A_TABLE = 100
 _MOST_TOLD = 5
+# What is proved by so many findings needs no more.
+_ENOUGH_DAMAGE = 20
 # Bytes of a function's name; see sqlite3_create_function.
 _LONGEST_FUNCTION = 255
 # Longer definitions than this are not searched for names.
@@ -211,6 +213,8 @@ class _Check:
                 if finding != "ok":
                     count += 1
                     self._sort(finding)
+                if len(self._found.damage) >= _ENOUGH_DAMAGE:
+                    break
         except SqliteError as error:
             code = result_code(error)
             if code in (INTERRUPTED, IO_ERROR):
@@ -232,9 +236,10 @@ class _Check:
                     self._note(text)
 
     def _add(self, texts: list[str], text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            texts.append(text)
+        words = own_words(text)  # a name in it may be as long as the database
+        if words not in self._told:
+            self._told.add(words)
+            texts.append(words)
 
     def _note(self, text: str) -> None:
         self._add(self._found.unchecked, text)
@@ -339,7 +344,9 @@ def _sorts(connection: Connection, collation: str) -> bool:
     quoted = '"' + collation.replace('"', '""') + '"'
     try:
         connection.execute(f"SELECT 'a' < 'b' COLLATE {quoted}").fetchall()
-    except SqliteError:
+    except SqliteError as error:
+        if result_code(error) in (INTERRUPTED, IO_ERROR):
+            raise
         return False
     return True
 

@@ -12,7 +12,13 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
-from backups.engines.sqlite_connection import IO_ERROR, Connection, SqliteError
+from backups.engines.sqlite_connection import (
+    INTERRUPTED,
+    IO_ERROR,
+    Connection,
+    SqliteError,
+    result_code,
+)
 
 _OF_PAGES = re.compile(
     r"\*\*\* in database |Tree \d+|Page \d+|Freelist: |max rootpage |incremental_vacuum enabled"
@@ -63,6 +69,7 @@ class Classifier:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._judged: set[str] = set()
+        self._known: dict[tuple[str, bool], bool] = {}
 
     def classified(self, finding: str) -> Iterator[tuple[Kind, str]]:
         """What one row of the check's answer says, line by line where it is about pages."""
@@ -94,7 +101,9 @@ class Classifier:
 
     def _of_index(self, index: str, finding: str, *, order: bool) -> tuple[Kind, str] | None:
         """The class of a finding about an index; None if it can't be judged, after the first."""
-        if self._is_known(index, order=order):
+        if (index, order) not in self._known:
+            self._known[index, order] = self._is_known(index, order=order)
+        if self._known[index, order]:
             return Kind.STRUCTURE, finding
         if index in self._judged:
             return None
@@ -126,7 +135,9 @@ class Classifier:
                     (table, *_GENERATED),
                 )
             }
-        except SqliteError:
+        except SqliteError as error:
+            if result_code(error) in (INTERRUPTED, IO_ERROR):
+                raise
             return False
         if not rows or (sql is not None and not _uses_fixed_functions(sql)):
             return False
@@ -149,7 +160,9 @@ class Classifier:
             row = self._connection.execute(
                 "SELECT name FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
             ).fetchone()
-        except SqliteError:
+        except SqliteError as error:
+            if result_code(error) in (INTERRUPTED, IO_ERROR):
+                raise
             return None
         return str(row[0]) if row else None
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backups.errors import (
-    KeyUnknown,
-    ManifestUnreadable,
+    OBJECT_DAMAGE,
     ObjectDamaged,
     ObjectMissing,
     StorageError,
@@ -20,10 +19,6 @@ from backups.store.outline import Outline
 from backups.store.packs import pack_key
 from backups.store.project import ProjectStore, is_gid
 from backups.store.tables import table_key
-
-# What is wrong with a version itself. Any other StorageError tells of the disk or the network:
-# it may be read in an hour.
-_DAMAGES = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
 
 _NAME = re.compile(r"(\d{8,})-[0-9a-f]{32}")
 
@@ -121,7 +116,7 @@ class _Survey:
             wrong = sum(self._length(key) != length for key, length in needed.items())
             if wrong:
                 damage = f"{wrong} of its {len(needed)} objects are missing or cut off"
-        except _DAMAGES as error:
+        except OBJECT_DAMAGE as error:
             damage = error.reason
         except StorageError as error:
             trouble = error.reason

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backups.errors import (
-    KeyUnknown,
-    ManifestUnreadable,
+    OBJECT_UNUSABLE,
     ObjectDamaged,
     ObjectMissing,
     ObjectUnreadable,
@@ -22,8 +21,6 @@ from backups.store.shape import Shape
 from backups.store.tables import table_key
 
 logger = logging.getLogger(__name__)
-
-OF_NO_USE = (ManifestUnreadable, ObjectMissing, ObjectDamaged, ObjectUnreadable, KeyUnknown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +150,7 @@ class Lender:
             return None
         try:
             segment = self._project_store.read_segment(outline, number)
-        except OF_NO_USE as error:
+        except OBJECT_UNUSABLE as error:
             # Can't make the new version wrong: what the segment tells of is stored again.
             logger.warning("A part of a version is of no use, it is stored anew: %s", error.reason)
             return None
@@ -195,7 +192,7 @@ def usable_lender(
     try:
         manifest = project_store.read_manifest(manifest_key)
         outline = project_store.read_outline(manifest)
-    except OF_NO_USE as error:
+    except OBJECT_UNUSABLE as error:
         # Can't make the new version wrong: what it holds is stored again.
         logger.warning("An earlier version is of no use, all is stored anew: %s", error.reason)
         return None

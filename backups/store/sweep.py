@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from backups.errors import (
-    KeyUnknown,
-    ManifestUnreadable,
-    ObjectDamaged,
+    OBJECT_DAMAGE,
     ObjectMissing,
     StorageError,
     StorageFull,
@@ -219,7 +217,7 @@ class _Sweep:
                 named.update(
                     self._project_store.needed_keys(self._project_store.read_manifest(key))
                 )
-            except (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown) as error:
+            except OBJECT_DAMAGE as error:
                 logger.info("A manifest of no use can't be read either: %s", error.reason)
         return [key for key in garbage if key in ripe and key not in named]
 

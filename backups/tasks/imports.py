@@ -67,6 +67,8 @@ def _look_for_damage(run: Run, engine: Engine, *, keep_damaged: bool) -> None:
     that can be."""
     try:
         engine.check(lambda: run.progress(run.total, run.remaining))
-    except SourceError:
+    except SourceError as error:
         if not keep_damaged:
-            raise  # what is wrong will come up again when the pages are read, if they can't be
+            raise
+        # If the pages can't be read either, that comes up again when they are.
+        logger.warning("job %s: the file can't be checked: %s", run.job.token, error.reason)

@@ -258,7 +258,7 @@ def test_damage_of_the_storage_stands_before_that_of_the_database(
     assert Backup.objects.get(pk=damaged.pk).damage == damaged.damage
 
 
-def test_a_disk_that_fails_to_read_is_no_finding_of_a_verification(
+def test_an_object_that_can_not_be_opened_is_no_finding_of_a_verification(
     project: Project, api: Api, settings: Any
 ) -> None:
     backup, _ = backed_up(project)

@@ -430,3 +430,16 @@ def test_a_hostile_definition_is_searched_in_no_more_time_than_a_plain_one(
 
     threading.Thread(target=look, daemon=True).start()
     assert ended.wait(20)  # it was hours
+
+
+def test_a_name_as_long_as_the_database_makes_no_long_texts(tmp_path: Path) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        name = "n" * 100_000
+        connection.execute("CREATE TABLE t(x)")
+        connection.execute(f"CREATE INDEX {name} ON t(x) WHERE x > 5000")
+        connection.executemany("INSERT INTO t VALUES (?)", [(i,) for i in range(5000)])
+        schema_changed(connection, name, f"CREATE INDEX {name} ON t(x)")
+
+    checked = looked_at(made(tmp_path / "a.db", make))
+    assert checked.damage
+    assert len(repr(checked)) < 20_000

@@ -1,7 +1,8 @@
 """What any listed version holds is not stored again, and nothing depends on how it is found."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from backups.store.memory import MemoryStore
 from backups.store.objects import ObjectStore
 from backups.store.project import ProjectStore
 from backups.store.seal import Keyring
+from tests.backups.engines.memory_engine import BytesSnapshot
 from tests.backups.format_reader import FormatReader
 from tests.backups.versions import KEY, UnitsEngine, Versions, small_project
 
@@ -91,13 +93,23 @@ def test_a_copy_of_any_version_costs_next_to_nothing(tmp_path: Path) -> None:
 
 
 def test_facts_of_a_known_content_are_not_found_out_again() -> None:
-    class Engine(UnitsEngine):
-        pass
+    class Told(UnitsEngine):
+        """Says something else of itself each time that it is asked."""
 
-    project = Project()
-    first = project.take(some_bytes(50, 1))
-    project.take(some_bytes(60, 2))
-    again = project.take(some_bytes(50, 1))
+        def __init__(self, data: bytes, facts: str) -> None:
+            super().__init__(data, UNIT)
+            self._facts = facts
+
+        @contextmanager
+        def snapshot(self, *, keep_damaged: bool = False) -> Iterator[BytesSnapshot]:
+            with super().snapshot(keep_damaged=keep_damaged) as snapshot:
+                snapshot.facts = {"structure_checked": True, "told": self._facts}
+                yield snapshot
+
+    versions = Project().versions
+    first = versions.take(Told(some_bytes(50, 1), "first"))
+    assert versions.take(Told(some_bytes(60, 2), "second")).facts["told"] == "second"
+    again = versions.take(Told(some_bytes(50, 1), "third"))
     assert again.content_hash == first.content_hash
     assert again.facts == first.facts
     assert again.parent_version == 2
