@@ -125,7 +125,8 @@ class Backup(models.Model):
         """Keep what a verification found out about the database, with all of the project's
         versions that have the same content."""
         alike = Backup.objects.filter(project=self.project, content_hash=self.content_hash)
-        alike.update(**columns_of_findings(findings))
+        for pk, remarks in alike.values_list("pk", "remarks"):
+            alike.filter(pk=pk).update(**columns_of_findings(findings, remarks))
 
     def wire(self) -> dict[str, Any]:
         """The version as it stands in a project's list of versions."""

@@ -41,6 +41,7 @@ _ENOUGH_DAMAGE = 20
 _LONGEST_FUNCTION = 255
 # Longer definitions than this are not searched for names.
 _LONGEST_SQL = 1 << 20
+_MODULE = re.compile(r"\bUSING\s{1,99}+(\w{1,255}+)", re.IGNORECASE)
 _COLLATE = re.compile(
     r"\bCOLLATE\s{1,99}+(?:\"([^\"]{1,255}+)\"|'([^']{1,255}+)'|\[([^\]]{1,255}+)\]|(\w{1,255}+))",
     re.IGNORECASE,
@@ -77,7 +78,11 @@ class Checked:
         return facts
 
     def _all_unchecked(self) -> list[str]:
-        tables = [f"the table {name} ({words})" for name, words in self.skipped.items()]
+        tables = [
+            f"table {name}: SQLite can't check it, perhaps for want of something of the"
+            f" application's ({words})"
+            for name, words in self.skipped.items()
+        ]
         return [
             *tables,
             *self.unchecked,
@@ -161,6 +166,7 @@ class _Check:
         self._told: set[str] = set()
         self._called: set[str] = set()
         self._corrupt = ""
+        self._unread = False
 
     def run(self) -> None:
         self._note_unread_schema()
@@ -169,9 +175,15 @@ class _Check:
         if not self._found.structure and not self._found.damage:
             self._table_by_table()
         for name in sorted(self._called):
-            self._note(f"what the function {name}() decides, which SQLite lacks")
-        for name in collations:
-            self._note(f"the order by the collation {name}, which SQLite lacks")
+            self._note(f"what depends on the function {name}(), which SQLite does not have")
+        if collations:
+            self._note(
+                "the order by collations that SQLite does not have:"
+                f" {', '.join(collations[:_MOST_TOLD])}"
+                + (f" and {more} more" if (more := len(collations) - _MOST_TOLD) > 0 else "")
+            )
+        for name, module in self._without_module():
+            self._note(f"virtual table {name}: SQLite does not have its module {module}")
 
     def _whole(self) -> bool:
         """Whether the check of all came to its end."""
@@ -188,19 +200,19 @@ class _Check:
             quoted = '"' + name.replace('"', '""') + '"'
             try:
                 if self._rows(f"PRAGMA {self._pragma}({quoted})") >= _MOST_OF_A_TABLE:
-                    self._note(f"the rest of the table {name}, of which much was found")
+                    self._note(f"the rest of table {name}: its check ended after many findings")
             except _Stopped as stopped:
                 if not stopped.corrupt:
-                    self._found.skipped[name] = f"SQLite reports: {stopped}"
+                    self._found.skipped[name] = str(stopped)
                 elif virtual:
                     # What its module makes of it; it has no pages of its own.
                     of_virtual = True
                     self._add(self._found.values, f"the virtual table {name}: {stopped}")
                 else:
-                    self._add(self._found.damage, str(stopped))
+                    self._add(self._found.damage, f"table {name}: {stopped}")
         if self._corrupt and not self._found.damage and not of_virtual:
             self._add(self._found.damage, self._corrupt)
-        self._found.rest = "the pages outside of tables"
+        self._found.rest = "pages that belong to no table"
 
     def _rows(self, query: str) -> int:
         """Note what the check finds; returns how many findings there were.
@@ -234,6 +246,10 @@ class _Check:
                         self._add(self._found.values, text)
                 case Kind.UNCHECKED:
                     self._note(text)
+                case Kind.UNUSED:
+                    # Room is lost, and nothing else. Or it belongs to what can't be read.
+                    if not self._unread:
+                        self._add(self._found.values, text)
 
     def _add(self, texts: list[str], text: str) -> None:
         words = own_words(text)  # a name in it may be as long as the database
@@ -253,6 +269,7 @@ class _Check:
             if result_code(error) != CORRUPT:
                 raise
             if is_of_schema(error):
+                self._unread = True
                 self._note(unread_schema(error))
             else:
                 self._add(self._found.damage, str(error))
@@ -264,7 +281,7 @@ class _Check:
         try:
             rows = self._connection.execute(
                 "SELECT name, coalesce(rootpage, 0) = 0 FROM sqlite_schema"
-                " WHERE type = 'table' AND octet_length(name) < 1000"
+                " WHERE type = 'table' AND typeof(name) = 'text' AND octet_length(name) < 1000"
             ).fetchall()
         except SqliteError as error:
             if result_code(error) != CORRUPT:
@@ -276,6 +293,28 @@ class _Check:
             (name, bool(virtual))
             for name, virtual in rows
             if "\0" not in name and not name.strip("+-").isdigit()
+        ]
+
+    def _without_module(self) -> list[tuple[str, str]]:
+        """Virtual tables whose module SQLite lacks, and so passes over without a word."""
+        try:
+            modules = {
+                name.lower()
+                for (name,) in self._connection.execute("SELECT name FROM pragma_module_list")
+            }
+            rows = self._connection.execute(
+                "SELECT name, substr(sql, 1, 2000) FROM sqlite_schema WHERE type = 'table'"
+                " AND coalesce(rootpage, 0) = 0 AND typeof(name) = 'text' AND typeof(sql) = 'text'"
+            ).fetchall()
+        except SqliteError as error:
+            if result_code(error) in (INTERRUPTED, IO_ERROR):
+                raise
+            return []
+        used = [(name, _MODULE.search(sql)) for name, sql in rows]
+        return [
+            (name, module[1])
+            for name, module in used
+            if module and module[1].lower() not in modules
         ]
 
     def _stand_in(self) -> list[str]:
@@ -290,7 +329,7 @@ class _Check:
         try:
             for (sql,) in connection.execute(
                 "SELECT sql FROM sqlite_schema WHERE octet_length(sql) < ?"
-                " AND type IN ('table', 'index')",
+                " AND typeof(sql) = 'text' AND type IN ('table', 'index')",
                 (_LONGEST_SQL,),
             ):
                 functions |= dict.fromkeys(name.lower() for name in called_in(sql))
@@ -334,7 +373,7 @@ def unread_schema(error: Exception) -> str:
     """What to say of such an error."""
     entry = str(error).removeprefix("malformed database schema ")
     return (
-        f"an entry of the schema, which SQLite {SQLITE_VERSION} can't read and a newer one may:"
+        f"SQLite {SQLITE_VERSION} can't read a definition in the schema, and a newer one may:"
         f" {own_words(entry)}"
     )
 
@@ -344,6 +383,8 @@ def _sorts(connection: Connection, collation: str) -> bool:
     quoted = '"' + collation.replace('"', '""') + '"'
     try:
         connection.execute(f"SELECT 'a' < 'b' COLLATE {quoted}").fetchall()
+    except ValueError:
+        return True  # a name with NUL can't be asked for, nor be given a stand-in
     except SqliteError as error:
         if result_code(error) in (INTERRUPTED, IO_ERROR):
             raise

@@ -25,7 +25,7 @@ from backups.engines.sqlite_connection import (
 )
 from backups.engines.sqlite_header import Header
 from backups.errors import DatabaseDamaged, NotADatabase
-from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED
+from backups.facts import DAMAGE, NOT_YET, STRUCTURE_CHECKED, UNCHECKED
 
 MOST_TABLES = 500
 LONGEST_NAME = 200  # bytes
@@ -45,8 +45,8 @@ _SETTINGS = (
 # Virtual tables have no root page; counting them would need their module. A name with NUL is let
 # be by SQLite, but no query can name it.
 _COUNTED = (
-    "type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-    " AND instr(name, char(0)) = 0"
+    "type = 'table' AND rootpage > 0 AND typeof(name) = 'text'"
+    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND instr(name, char(0)) = 0"
 )
 # SQLite likes to count by an index, and its own function in the index's WHERE may choose other rows
 # than the application's does.
@@ -93,7 +93,10 @@ def examined_facts(
     facts = _told_facts(connection)
     if checked is None:
         checked = _checked(connection, check_seconds, tick)
-    facts = checked.facts() | facts
+    found = checked.facts()
+    if DAMAGE in found:
+        facts.pop(DAMAGE, None)  # the check says more of it
+    facts = found | facts
     if DAMAGE in facts:
         facts[STRUCTURE_CHECKED] = False
     if DAMAGE in facts and not keep_damaged:
@@ -128,9 +131,11 @@ def _checked(connection: Connection, seconds: float, tick: Callable[[], None]) -
             with sqlite_errors_translated():
                 check(connection, tick_in_time, thorough=False, steps=_STEPS, into=found)
         else:
-            found.rest = "nothing was looked at, as no time is set for that"
+            found.rest = f"{NOT_YET}a verification checks all of it"
     except _OutOfTime:
-        found.rest = f"what could not be looked at within {seconds:g} seconds"
+        found.rest = (
+            f"{NOT_YET}the check ended after {seconds:g} seconds; a verification checks all of it"
+        )
     return found
 
 

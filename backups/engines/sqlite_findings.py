@@ -60,6 +60,7 @@ class Kind(Enum):
     STRUCTURE = "structure"
     VALUES = "values"
     UNCHECKED = "unchecked"
+    UNUSED = "unused"
     DISK = "disk"
 
 
@@ -83,7 +84,7 @@ class Classifier:
             if (failed := _NOT_READ.search(line)) and int(failed[1]) & 0xFF == IO_ERROR:
                 yield Kind.DISK, line
             elif _NEVER_USED.match(line):
-                yield Kind.VALUES, line  # room is lost, and nothing else
+                yield Kind.UNUSED, line
             else:
                 yield Kind.STRUCTURE, line
 
@@ -110,8 +111,8 @@ class Classifier:
         self._judged.add(index)
         return (
             Kind.UNCHECKED,
-            f"the index {index}, whose functions or order the application may define otherwise"
-            f" (SQLite reports: {finding})",
+            f'index {index}: SQLite reports "{finding}", which is no damage if the application'
+            " defines its functions or its order itself",
         )
 
     def _is_known(self, index: str, *, order: bool) -> bool:

@@ -19,11 +19,11 @@ from backups.engines.sqlite_connection import (
 from backups.engines.sqlite_facts import database_facts
 from backups.engines.sqlite_file import FilePages
 from backups.engines.sqlite_snapshot import SqliteSnapshot, database_chunks
-from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED
+from backups.facts import DAMAGE, NOT_YET, STRUCTURE_CHECKED, UNCHECKED
 
 # Others wait meanwhile.
 _FACTS_BUDGET = 0.2
-_NOT_LOOKED_AT = "whether the structure is sound, as other programs had to wait"
+_NOT_LOOKED_AT = f"{NOT_YET}other programs had to wait meanwhile; a verification checks all of it"
 
 
 class LiveUnreadable(Exception):

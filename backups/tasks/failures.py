@@ -23,6 +23,6 @@ def damage_advised(deed: str) -> Iterator[None]:
         yield
     except DatabaseDamaged as damaged:
         raise DatabaseDamaged(
-            f"{damaged.reason}; a damaged database is not {deed} unless the caller insists, by"
-            " keep_damaged: true (--keep-damaged)"
+            f"{damaged.reason}; the database is not {deed}: to keep it as it is, set keep_damaged"
+            " (--keep-damaged)"
         ) from damaged

@@ -8,7 +8,7 @@ from backups.errors import SourceError
 from backups.findings import as_info
 from backups.models import Backup
 from backups.parents import lending_to_next
-from backups.tasks.columns import columns_of, known_findings, label_of
+from backups.tasks.columns import check_damage, columns_of, is_listed, known_findings, label_of
 from backups.tasks.failures import damage_advised, reasons_for_users
 from jobs.errors import JobFailed
 from jobs.events import project_changed
@@ -55,10 +55,14 @@ def _import(run: Run, file: str) -> None:
             keep_damaged=keep_damaged,
             progress=run.progress,
         )
-    findings = known_findings(backup, taken)
-    told = as_info(findings) | ({"remarks": backup.remarks} if backup.remarks else {})
-    with run.completion(unless_cancelled=True, findings=told) as events:
-        Backup.objects.filter(pk=backup.pk).update(**columns_of(taken, findings))
+        findings = known_findings(backup, taken)
+        check_damage(findings, keep_damaged=keep_damaged)
+    if is_listed(backup, taken):
+        backup.remarks = []  # nothing is missing from what a version holds already
+    with run.completion(
+        unless_cancelled=True, findings=as_info(findings, backup.remarks)
+    ) as events:
+        Backup.objects.filter(pk=backup.pk).update(**columns_of(backup, taken, findings))
         events.append(project_changed(project.gid))
 
 

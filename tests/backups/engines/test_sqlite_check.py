@@ -170,7 +170,7 @@ HEALTHY: tuple[Make, ...] = (
 )  # fmt: skip
 # Of these all can be judged, so nothing is said.
 JUDGED = {
-    unknown_function_in_a_check, check_of_another_day, words_of_errors_as_names, unknown_module,
+    unknown_function_in_a_check, check_of_another_day, words_of_errors_as_names,
 }  # fmt: skip
 
 
