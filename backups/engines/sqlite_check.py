@@ -21,6 +21,7 @@ from backups.engines.sqlite_connection import (
     SQLITE_VERSION,
     Connection,
     SqliteError,
+    is_of_schema,
     lenient,
     own_words,
     result_code,
@@ -232,6 +233,9 @@ class _Check:
             if code in (INTERRUPTED, IO_ERROR):
                 raise
             raise _Stopped(own_words(error), corrupt=code == CORRUPT) from error
+        except SystemError as error:
+            # The driver can't hand a text that is no UTF-8 to a collation that stands in.
+            raise _Stopped("texts that are no UTF-8", corrupt=False) from error
         return count
 
     def _sort(self, finding: str) -> None:
@@ -272,7 +276,7 @@ class _Check:
                 self._unread = True
                 self._note(unread_schema(error))
             else:
-                self._add(self._found.damage, str(error))
+                self._add(self._found.damage, own_words(error))
         finally:
             lenient(self._connection, yes=True)
 
@@ -286,7 +290,7 @@ class _Check:
         except SqliteError as error:
             if result_code(error) != CORRUPT:
                 raise
-            self._add(self._found.damage, str(error))
+            self._add(self._found.damage, own_words(error))
             return []
         # A number would be taken for how many findings are wanted.
         return [
@@ -339,7 +343,7 @@ class _Check:
         except SqliteError as error:
             if result_code(error) != CORRUPT:
                 raise
-            self._add(self._found.damage, str(error))
+            self._add(self._found.damage, own_words(error))
         for name in functions:
             if name not in known and len(name.encode()) <= _LONGEST_FUNCTION:
                 connection.create_function(name, -1, self._standing_for(name), deterministic=True)
@@ -363,18 +367,12 @@ class _Stopped(Exception):
         self.corrupt = corrupt
 
 
-def is_of_schema(error: Exception) -> bool:
-    """Whether an error of SQLite's, of damage, is about how an entry of the schema reads: perhaps
-    a newer SQLite has written it."""
-    return str(error).startswith("malformed database schema (")
-
-
 def unread_schema(error: Exception) -> str:
     """What to say of such an error."""
-    entry = str(error).removeprefix("malformed database schema ")
+    entry = own_words(error).removeprefix("malformed database schema ")
     return (
         f"SQLite {SQLITE_VERSION} can't read a definition in the schema, and a newer one may:"
-        f" {own_words(entry)}"
+        f" {entry}"
     )
 
 

@@ -443,3 +443,65 @@ def test_a_name_as_long_as_the_database_makes_no_long_texts(tmp_path: Path) -> N
     checked = looked_at(made(tmp_path / "a.db", make))
     assert checked.damage
     assert len(repr(checked)) < 20_000
+
+
+def latin_text(connection: sqlite3.Connection) -> None:
+    """As old programs store it, in an order of their own."""
+    connection.execute("CREATE TABLE t(a TEXT UNIQUE, b)")
+    rows = [(b"M\xfcller%d" % number, number) for number in range(50)]
+    connection.executemany("INSERT INTO t VALUES (CAST(? AS TEXT), ?)", rows)
+    schema_changed(connection, "t", "CREATE TABLE t(a TEXT COLLATE phonebook UNIQUE, b)")
+
+
+def latin_name(connection: sqlite3.Connection) -> None:
+    """In an entry that SQLite can't read, so that its message has it."""
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("CREATE TABLE u(x)")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "UPDATE sqlite_schema SET name = CAST(x'75fc' AS TEXT), tbl_name = CAST(x'75fc' AS TEXT),"
+        " sql = CAST(? AS TEXT) WHERE name = 'u'",
+        (b"CREATE TABLE u\xfc(x) FUTURE",),
+    )
+
+
+def blob_definition(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("CREATE TABLE u(x)")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_schema SET sql = CAST(sql AS BLOB) WHERE name = 'u'")
+
+
+def collation_with_nul(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = 'CREATE TABLE t(x COLLATE \"a' || char(0) || 'b\")'"
+    )
+
+
+@pytest.mark.parametrize("make", [latin_text, latin_name, blob_definition, collation_with_nul])
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_texts_that_are_none_keep_no_database_from_being_taken(
+    tmp_path: Path, make: Make, mode: str
+) -> None:
+    path = made(tmp_path / "a.db", make)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+    connection.close()
+    engine = SqliteEngine(path, check_seconds=60, scratch=tmp_path)
+    with engine.snapshot() as snapshot:
+        assert b"".join(snapshot.blocks(PAGE)) == path.read_bytes()
+        assert "damage" not in snapshot.facts
+    private = SqliteEngine(path, private=True)
+    private.check(ignore)
+    with private.snapshot() as snapshot:
+        assert "damage" not in snapshot.facts
+    data = path.read_bytes()
+    content = PagesContent([data[at : at + PAGE] for at in range(0, len(data), PAGE)])
+    assert not engine.examine(content, facts={}, progress=ignore).damage
+    engine.restore(content, before_commit=ignore, progress=ignore)
+    path.unlink()
+    engine.restore(content, before_commit=ignore, progress=ignore)
+    assert path.read_bytes() == b"".join(content.blocks())
