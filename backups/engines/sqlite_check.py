@@ -36,6 +36,8 @@ _MOST_FINDINGS = 10_000
 # What SQLite gives at most when it is asked about one table.
 _MOST_OF_A_TABLE = 100
 _MOST_TOLD = 5
+# SQLite's words for SQLITE_CORRUPT.
+_CORRUPT_WORDS = "database disk image is malformed"
 # What is proved by so many findings needs no more.
 _ENOUGH_DAMAGE = 20
 # Bytes of a function's name; see sqlite3_create_function.
@@ -223,6 +225,9 @@ class _Check:
         count = 0
         try:
             for (finding,) in self._connection.execute(query):
+                if finding == _CORRUPT_WORDS:
+                    # How the check says that it came upon damage in a row, and ends.
+                    raise _Stopped(finding, corrupt=True)
                 if finding != "ok":
                     count += 1
                     self._sort(finding)

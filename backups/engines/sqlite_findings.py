@@ -48,7 +48,8 @@ _FIXED_FUNCTIONS = {
 _CALL = re.compile(r"(?<![\w$\x80-\uffff])([^\W\d][\w$\x80-\uffff]{0,999}+)\s{0,99}+\(")
 _REPLACEABLE_OPERATOR = re.compile(r"\b(?:LIKE|GLOB|REGEXP|MATCH)\b|->", re.IGNORECASE)
 _PARTIAL = re.compile(r"\bWHERE\b", re.IGNORECASE)
-_COLLATED = re.compile(r"\bCOLLATE\b", re.IGNORECASE)
+# A function's name may be quoted, and stand apart from its bracket.
+_QUOTED_OR_COMMENTED = re.compile(r"[\"\[`]|/\*|--")
 _LONGEST_SQL = 1 << 20
 _EXPRESSION = -2  # in the place of a column's number
 _GENERATED = (2, 3)
@@ -123,12 +124,10 @@ class Classifier:
                 "SELECT cid, coll, key FROM pragma_index_xinfo(?)", (index,)
             ).fetchall()
             found = self._connection.execute(
-                "SELECT tbl_name, sql, (SELECT sql FROM sqlite_schema AS its_table WHERE"
-                " its_table.type = 'table' AND its_table.name = its_index.tbl_name)"
-                " FROM sqlite_schema AS its_index WHERE type = 'index' AND name = ?",
+                "SELECT tbl_name, sql FROM sqlite_schema WHERE type = 'index' AND name = ?",
                 (index,),
             ).fetchone()
-            table, sql, table_sql = found or (None, None, None)
+            table, sql = found or (None, None)
             generated = {
                 number
                 for (number,) in self._connection.execute(
@@ -140,20 +139,19 @@ class Classifier:
             if result_code(error) in (INTERRUPTED, IO_ERROR):
                 raise
             return False
-        if not rows or (sql is not None and not _uses_fixed_functions(sql)):
-            return False
         partial = bool(sql and _PARTIAL.search(sql))
         expressions = any(column == _EXPRESSION for column, _, _ in rows)
+        if not rows or ((partial or expressions) and not _uses_fixed_functions(str(sql))):
+            return False
         if generated and (partial or expressions):
             return False  # a generated column may call any function
         if not order:
             return True
-        if (partial or expressions) and _COLLATED.search(f"{sql} {table_sql}"):
-            return False
+        if partial or expressions:
+            return False  # what they come to may hang on any function or order
         return all(
             column not in generated and str(collation).upper() in _FIXED_COLLATIONS
-            for column, collation, key in rows
-            if key
+            for column, collation, _ in rows
         )
 
     def _primary_index(self, table: str) -> str | None:
@@ -184,6 +182,7 @@ def _uses_fixed_functions(sql: str) -> bool:
     if table and called and table[1].lower() == called[0]:
         called = called[1:]
     return not (
-        set(called) - _FIXED_FUNCTIONS - {"where", "and", "or", "not", "in", "on"}
+        _QUOTED_OR_COMMENTED.search(sql.partition("(")[2])
+        or set(called) - _FIXED_FUNCTIONS - {"where", "and", "or", "not", "in", "on"}
         or _REPLACEABLE_OPERATOR.search(sql)
     )

@@ -34,7 +34,7 @@ class AtRest:
         self._path = path = beside.path
         deadline = time.monotonic() + max(patience, 2 * SETTLED_SECONDS)
         try:
-            if not is_local(path) and not os.statvfs(path).f_flag & os.ST_RDONLY:
+            if not is_local(path):
                 raise DatabaseUnreachable(
                     f"{otherwise}; and on this kind of file system it can't be told whether"
                     " anybody writes to it"

@@ -196,5 +196,5 @@ def database_chunks(
             while batch := cursor.fetchmany(rows):
                 yield b"".join([row[0] for row in batch])
         finally:
-            with suppress(SqliteError):  # nobody read to the end, and the connection is closed
+            with suppress(*SqliteError):  # nobody read to the end, and the connection is closed
                 cursor.close()

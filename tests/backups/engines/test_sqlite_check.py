@@ -505,3 +505,62 @@ def test_texts_that_are_none_keep_no_database_from_being_taken(
     path.unlink()
     engine.restore(content, before_commit=ignore, progress=ignore)
     assert path.read_bytes() == b"".join(content.blocks())
+
+
+def nocase_in_an_expression(connection: sqlite3.Connection) -> None:
+    connection.create_collation("NOCASE", by_case)
+    connection.execute("CREATE TABLE t(x TEXT COLLATE NOCASE)")
+    connection.execute("CREATE INDEX i ON t(x = 'é')")
+    connection.executemany("INSERT INTO t VALUES (?)", [("É",), ("é",), ("e",)])
+
+
+def quoted_function(connection: sqlite3.Connection) -> None:
+    connection.create_function("lower", 1, lambda text: text.casefold(), deterministic=True)
+    connection.execute("CREATE TABLE t(x TEXT)")
+    connection.execute('CREATE INDEX i ON t("lower"(x))')
+    connection.execute("CREATE INDEX j ON t([lower](x))")
+    connection.execute("CREATE INDEX k ON t(lower /* so */ (x))")
+    connection.executemany("INSERT INTO t VALUES (?)", [("É",), ("Ä",)])
+
+
+def nocase_key_of_a_table_without_rowid(connection: sqlite3.Connection) -> None:
+    connection.create_collation("NOCASE", by_case)
+    connection.execute("CREATE TABLE t(k TEXT COLLATE NOCASE PRIMARY KEY, v) WITHOUT ROWID")
+    connection.execute("CREATE INDEX i ON t(v)")
+    connection.executemany("INSERT INTO t VALUES (?, 1)", [("É",), ("e",), ("Z",), ("ä",)])
+
+
+@pytest.mark.parametrize(
+    "make", [nocase_in_an_expression, quoted_function, nocase_key_of_a_table_without_rowid]
+)
+def test_no_index_is_damaged_whose_order_an_application_may_define(
+    tmp_path: Path, make: Make
+) -> None:
+    assert looked_at(made(tmp_path / "a.db", make)).damage == []
+
+
+def test_a_broken_record_is_damage(tmp_path: Path) -> None:
+    """Of which SQLite tells in a row of its answer, with which it ends."""
+
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INT NOT NULL)"
+        )
+        connection.executemany("INSERT INTO t(a, b) VALUES (?, 5)", [("x" * 50,)] * 60)
+
+    path = made(tmp_path / "a.db", make)
+    data = bytearray(path.read_bytes())
+    with sqlite3.connect(path) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_schema").fetchone()
+    connection.close()
+    start = (root - 1) * PAGE
+    cell = int.from_bytes(data[start + 8 : start + 10], "big")
+    data[start + cell + 2] = 0x7F  # the header of the record is longer than the record
+    path.write_bytes(data)
+    with sqlite3.connect(path) as connection:
+        told = connection.execute("PRAGMA quick_check").fetchall()
+    connection.close()
+    assert told != [("ok",)]
+    checked = looked_at(path, thorough=False)
+    assert checked.damage
+    assert not checked.facts()["structure_checked"]
