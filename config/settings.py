@@ -216,6 +216,17 @@ JOB_TASKS = {
     "clone_backup": "backups.tasks.clone.clone_backup",
     "import_version": "backups.tasks.imports.import_version",
 }
+# What whoever asked for a job must still be allowed when it begins: kind -> the role in its
+# project, and the permission that stands for it in the admin, if the admin can ask for it.
+JOB_RIGHTS = {
+    "backup_project": ("member", "backups.add_backup"),
+    "restore_project": ("member", "backups.change_backup"),
+    "purge_project": ("owner", ""),
+    "sweep_project": ("owner", ""),
+    "verify_backup": ("member", "backups.change_backup"),
+    "clone_backup": ("owner", ""),
+    "import_version": ("member", ""),
+}
 # What is done now and then beside the jobs: functions without arguments.
 HOUSEKEEPING = [
     "backups.sweeps.request_due",
@@ -223,7 +234,10 @@ HOUSEKEEPING = [
     "backups.uploads.remove_abandoned",
 ]
 HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", default=60.0)
-WORKERS = env.int("WORKERS", default=2)
+WORKERS = env.int("WORKERS", default=3)
+# How many jobs of one person's may run at once; 0: on all workers but one, so that the jobs of
+# others need not wait for theirs.
+JOBS_PER_OWNER = env.int("JOBS_PER_OWNER", default=0)
 # The niceness of the threads that do jobs: with 0 they share alike with all other programs.
 WORKER_NICE = env.int("WORKER_NICE", default=10)
 JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
