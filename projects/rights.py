@@ -18,7 +18,7 @@ def may_still(user: User, project: Project, *, role: str, permission: str = "") 
     if found is None:
         return False
     if found.kind == User.Kind.API:
-        api_key = ApiKey.objects.filter(user=found, project=project).first()
+        api_key = ApiKey.objects.filter(user=found).first()
         if api_key is None or not is_usable(api_key, timezone.now()):
             return False
     if role == Membership.Role.OWNER and project.owner_id == found.pk:
