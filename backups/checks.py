@@ -44,9 +44,11 @@ def check_sizes(**kwargs: Any) -> list[CheckMessage]:
 @register()
 def check_transfers(**kwargs: Any) -> list[CheckMessage]:
     """Somebody must be able to take a place, and to send something before he is given up."""
-    if settings.DOWNLOADS > 0 and settings.UPLOADS > 0 and settings.STALL_SECONDS > 0:
+    positive = ("DOWNLOADS", "UPLOADS", "STALL_SECONDS", "TRANSFER_SECONDS")
+    if all(getattr(settings, name) > 0 for name in positive) and settings.TRANSFER_RATE >= 0:
         return []
-    return [Error("DOWNLOADS, UPLOADS and STALL_SECONDS must be above 0", id="backups.E005")]
+    text = f"{', '.join(positive)} must be above 0, TRANSFER_RATE at least 0"
+    return [Error(text, id="backups.E005")]
 
 
 @register()

@@ -291,10 +291,13 @@ VERIFY_DAYS = env.int("VERIFY_DAYS", default=30)
 # serves at once: each takes some 80 MB of memory.
 IMPORT_BYTES = env.int("IMPORT_BYTES", default=10737418240)
 DOWNLOADS = env.int("DOWNLOADS", default=4)
-# How many uploads a web process takes at once, and after how many seconds in which a client has
-# sent nothing, or taken nothing worth mentioning, its upload or download is broken off.
+# How many uploads a web process takes at once. An upload or download is broken off when it was
+# waited for the client so many seconds in which fewer bytes a second came, or were taken, than the
+# rate says; or when the whole lasts too long.
 UPLOADS = env.int("UPLOADS", default=4)
 STALL_SECONDS = env.float("STALL_SECONDS", default=300.0)
+TRANSFER_RATE = env.int("TRANSFER_RATE", default=16384)
+TRANSFER_SECONDS = env.float("TRANSFER_SECONDS", default=43200.0)
 BLOCK_BYTES = env.int("BLOCK_BYTES", default=64 * 1024)
 FRAME_BYTES = env.int("FRAME_BYTES", default=256 * 1024)
 PACK_BYTES = env.int("PACK_BYTES", default=32 * 1024 * 1024)
