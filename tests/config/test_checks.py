@@ -38,6 +38,7 @@ def test_there_need_be_no_time_of_grace(settings: Any) -> None:
         ("JOB_RIGHTS", {}, "jobs.E007"),
         ("HOUSEKEEPING", ["backups.sweeps.nothing"], "jobs.E006"),
         ("TOKEN_LIFETIME", timedelta(0), "projects.E001"),
+        ("THROTTLE_RATES", {"calls": "many"}, "projects.E002"),
         ("STORE_KEYS", "too short", "backups.E001"),
         ("ADDRESS_KEYS", ["too short"], "backups.E002"),
         ("FRAME_BYTES", 1, "backups.E003"),
