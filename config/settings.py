@@ -312,7 +312,12 @@ SWEEP_GRACE_SECONDS = env.float("SWEEP_GRACE_SECONDS", default=3600.0)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "config.logs.OneLine",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
@@ -322,5 +327,7 @@ LOGGING = {
             "level": env.str("QUEUE_LOG_LEVEL", default="WARNING"),
             "propagate": False,
         },
+        # The server brings handlers of its own; what they write must be no less safe to read.
+        "uvicorn": {"handlers": ["console"], "level": "WARNING", "propagate": False},
     },
 }
