@@ -10,9 +10,9 @@ from backups import services
 from backups.findings import as_fields
 from backups.listing import version_details
 from backups.models import Backup
+from backups.names import checked_maker
 from projects.errors import InvalidParameters
 from projects.models import Membership
-from projects.names import visible_text
 from projects.parameters import (
     BooleanParameter,
     IntegerParameter,
@@ -34,9 +34,10 @@ class LabelParameters(Parameters):
     name = NameParameter(required=False)
 
     def validate_created_by(self, value: str) -> str:
-        if not visible_text(value):
-            raise ValidationError("must not be blank")
-        return value
+        try:
+            return checked_maker(value)
+        except InvalidParameters as error:
+            raise ValidationError(error.info["created_by"]) from error
 
 
 class CreateParameters(LabelParameters):
