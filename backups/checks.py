@@ -1,6 +1,7 @@
 """Wrong set-ups of keys, sizes and libraries, found by `manage.py check` and at every start."""
 
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, register
@@ -21,7 +22,7 @@ def check_keys(**kwargs: Any) -> list[CheckMessage]:
     except ValueError as error:
         found.append(Error(f"STORE_KEYS: {error}", id="backups.E001"))
     try:
-        seal_address(MANAGED)
+        seal_address(MANAGED, uuid4())
     except ImproperlyConfigured as error:
         found.append(Error(str(error), id="backups.E002"))
     return found
