@@ -60,6 +60,8 @@ LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_AGE = env.int("ADMIN_IDLE_SECONDS", default=3600)
 SESSION_SAVE_EVERY_REQUEST = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# So long may a request's head take to come, and then its body, unless that is a file.
+REQUEST_SECONDS = env.float("REQUEST_SECONDS", default=60.0)
 
 AUTH_USER_MODEL = "projects.User"
 AUTH_PASSWORD_VALIDATORS = [
