@@ -1,6 +1,7 @@
 """Wrong set-ups of keys, sizes and libraries, found by `manage.py check` and at every start."""
 
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, register
@@ -21,7 +22,7 @@ def check_keys(**kwargs: Any) -> list[CheckMessage]:
     except ValueError as error:
         found.append(Error(f"STORE_KEYS: {error}", id="backups.E001"))
     try:
-        seal_address(MANAGED)
+        seal_address(MANAGED, uuid4())
     except ImproperlyConfigured as error:
         found.append(Error(str(error), id="backups.E002"))
     return found
@@ -43,10 +44,12 @@ def check_sizes(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_transfers(**kwargs: Any) -> list[CheckMessage]:
-    """There must be at least one slot for each direction, and a stall timeout above zero."""
-    if settings.DOWNLOADS > 0 and settings.UPLOADS > 0 and settings.STALL_SECONDS > 0:
+    """There must be at least one slot for each direction, and time to send something in it."""
+    positive = ("DOWNLOADS", "UPLOADS", "STALL_SECONDS", "TRANSFER_SECONDS")
+    if all(getattr(settings, name) > 0 for name in positive) and settings.TRANSFER_RATE >= 0:
         return []
-    return [Error("DOWNLOADS, UPLOADS and STALL_SECONDS must be above 0", id="backups.E005")]
+    text = f"{', '.join(positive)} must be above 0, TRANSFER_RATE at least 0"
+    return [Error(text, id="backups.E005")]
 
 
 @register()

@@ -149,11 +149,13 @@ def _wait(asked: Asked, news: News, deadline: float, told: dict[str, Any]) -> No
     except Unsuccessful as error:
         reason = f"{error.reason}; the job {asked.token} goes on"
         raise Unsuccessful(reason, Exit.NO_ANSWER) from error
-    if told["status"] == "rejected":
-        raise Unsuccessful("the job was rejected before it started", Exit.FAILED)
+    rejected = told["status"] == "rejected"
+    fate = "the job was rejected before it started" if rejected else "the job failed"
     if failure := told["info"].get("error"):
         reason = failure["info"].get("reason", failure["message"])
-        raise Unsuccessful(f"the job failed: {printable(reason)}", Exit.FAILED)
+        raise Unsuccessful(f"{fate}: {printable(reason)}", Exit.FAILED)
+    if rejected:
+        raise Unsuccessful(fate, Exit.FAILED)
 
 
 def _follow(news: News, deadline: float, told: dict[str, Any], shown: Display) -> None:

@@ -46,13 +46,18 @@ class ProjectView(APIView):
     def project(self) -> Project:
         return self.membership.project
 
-    def answer_once(self, make: Callable[[], dict[str, Any]]) -> Response:
-        """What `make` answers; to a call repeated with its Idempotency-Key, the first answer."""
-        answer = idempotency.answer_once(
+    def answer_once(
+        self,
+        make: Callable[[], dict[str, Any]],
+        data: Callable[[dict[str, Any]], dict[str, Any]] = lambda result: {},
+    ) -> Response:
+        """The result that `make` brings, with its `data`; to a call repeated with its
+        Idempotency-Key, the first result, with the data as they are now."""
+        result = idempotency.result_once(
             user=self.user,
             path=self.request.path,
             key=self.request.headers.get(idempotency.HEADER),
             body=self.request.data,
             make=make,
         )
-        return Response(answer)
+        return Response({"result": result, "data": data(result)})
