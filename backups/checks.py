@@ -44,7 +44,7 @@ def check_sizes(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_transfers(**kwargs: Any) -> list[CheckMessage]:
-    """Somebody must be able to take a place, and to send something before he is given up."""
+    """There must be at least one slot for each direction, and time to send something in it."""
     positive = ("DOWNLOADS", "UPLOADS", "STALL_SECONDS", "TRANSFER_SECONDS")
     if all(getattr(settings, name) > 0 for name in positive) and settings.TRANSFER_RATE >= 0:
         return []
@@ -68,7 +68,7 @@ def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
         found.append(
             CheckWarning(
                 f"SQLite {TOOLS['sqlite']}, which reads and writes the project databases, has"
-                f" faults that newer ones have not: {'; '.join(faults)}",
+                f" faults that newer versions fix: {'; '.join(faults)}",
                 hint="Install the packages that requirements.txt names.",
                 id="backups.W001",
             )
@@ -76,8 +76,8 @@ def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
     if len(packages := sqlite_packages()) > 1:
         found.append(
             CheckWarning(
-                f"{' and '.join(packages)} bring SQLite into the same folder: to remove one takes"
-                " the other's files away",
+                f"{' and '.join(packages)} install SQLite into the same folder: removing one"
+                " deletes files of the other",
                 hint="Remove both, then install the packages that requirements.txt names.",
                 id="backups.W002",
             )
@@ -86,7 +86,7 @@ def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
 
 
 def tell_sqlite(**kwargs: Any) -> list[CheckMessage]:
-    """Which SQLite it is. For `manage.py check` alone: other commands have no use for it."""
+    """Report which SQLite is used, for `manage.py check` alone: other commands need not."""
     packages = " and ".join(sqlite_packages()) or "a package of unknown name"
     return [
         Info(

@@ -211,6 +211,6 @@ def delete_backups(*, project: Project, versions: Iterable[int]) -> None:
     """Take these versions off the list for good; those that are not on it are passed over."""
     with transaction.atomic():
         lock_project(project)
-        listed = Backup.objects.restorable().filter(project=project, version__in=list(versions))
+        listed = Backup.objects.stored().filter(project=project, version__in=list(versions))
         if listed.update(deleted_on=timezone.now()):
             record_project(Action.UPDATE, project)

@@ -9,10 +9,19 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.places import BASE_DIR, DATA_DIR, KEY_DIR, RUN_DIR, SCRATCH_DIR, STORE_DIR, env
+from config.places import (
+    BASE_DIR,
+    CACHE_DIR,
+    DATA_DIR,
+    KEY_DIR,
+    RUN_DIR,
+    SCRATCH_DIR,
+    STORE_DIR,
+    env,
+)
 from config.release import VERSION
 
-__all__ = ["KEY_DIR", "RUN_DIR", "SCRATCH_DIR", "STORE_DIR"]
+__all__ = ["CACHE_DIR", "KEY_DIR", "RUN_DIR", "SCRATCH_DIR", "STORE_DIR"]
 
 
 def key(name: str, file: str) -> str:

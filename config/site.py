@@ -14,7 +14,7 @@ from projects.throttles import AddressThrottle, FormAnywhereThrottle, FormNameTh
 
 
 class Site(AdminSite):
-    """Django's, but a person's change of his own password is recorded as any other's is."""
+    """Django's, but people who change their own password have it recorded like any other change."""
 
     site_header = site_title = "Savepoint"
     index_title = "Projects, versions and jobs"

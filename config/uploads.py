@@ -152,7 +152,7 @@ async def _received(form: Form, receive: Receive) -> Failure | None:
 
 
 def _sender(authorization: str, gid: str) -> tuple[Membership, SessionToken] | None:
-    """Whose token it is, if they may bring a file for the project."""
+    """The membership and session of the token, if its user may upload a file for the project."""
     kind, _, token = authorization.partition(" ")
     try:
         user, session = read_token(token.strip(), SessionToken)

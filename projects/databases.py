@@ -80,7 +80,13 @@ def _outside_path(address: str) -> Path:
     path = Path(os.path.realpath("/" + address.removeprefix(SQLITE_PREFIX).lstrip("/")))
     if not any(path.is_relative_to(root) for root in settings.SQLITE_ROOTS):
         raise InvalidAddress("a SQLite file must lie under one of the folders in SQLITE_ROOTS")
-    own = (settings.DATA_DIR, settings.KEY_DIR, settings.STORE_DIR, settings.RUN_DIR)
+    own = (
+        settings.DATA_DIR,
+        settings.KEY_DIR,
+        settings.STORE_DIR,
+        settings.RUN_DIR,
+        settings.CACHE_DIR,
+    )
     control = settings.DATABASES["default"]["NAME"]
     if any(path.is_relative_to(folder) for folder in own) or str(path) == os.path.realpath(control):
         raise InvalidAddress("Savepoint's own files are no project's database")

@@ -23,7 +23,7 @@ class ProjectView(APIView):
     """A view of one project. `role` is the smallest role that may call it.
 
     Membership is checked before the body is read, so that a stranger learns nothing from the
-    order of errors; and before the project's own throttles, so that he can't use up its share.
+    order of errors; and before the project's own throttles, so that they can't use up its share.
     `self.membership` holds the caller's.
     """
 

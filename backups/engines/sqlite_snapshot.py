@@ -166,8 +166,8 @@ def sqlite_snapshot(
 
 
 def _take_read_lock(connection: Connection, path: Path) -> SourceError | None:
-    """Returns why SQLite can't read the schema, not even with its faults passed over: then it can't
-    be asked for pages."""
+    """Returns why SQLite can't read the schema, even when lenient, and so can't give pages; None if
+    it can."""
     try:
         connection.execute("SELECT 1 FROM sqlite_dbpage WHERE pgno = 1").fetchall()
     except SqliteError as error:
@@ -196,5 +196,5 @@ def database_chunks(
             while batch := cursor.fetchmany(rows):
                 yield b"".join([row[0] for row in batch])
         finally:
-            with suppress(SqliteError):  # nobody read to the end, and the connection is closed
+            with suppress(*SqliteError):  # nobody read to the end, and the connection is closed
                 cursor.close()

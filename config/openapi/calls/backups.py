@@ -34,8 +34,8 @@ RESTORED = {
 }
 CLONED = {"project": PROJECT, "version": version(), **FINDINGS}
 DRY = {
-    "description": "Whether all is only checked: nothing is started, and there is no job. The call"
-    " is refused for the same reasons."
+    "description": "If true, the call only checks what can be known without opening the database:"
+    " no job is started. It is refused for the same reasons."
 }
 
 CALLS: dict[type[APIView], Call] = {
