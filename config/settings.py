@@ -208,13 +208,15 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Number of calls / s, m, h or d, in all web processes of this machine together: by user, address,
-# address with name, name, and project. So many at once, then one in each such part of the period.
+# address with name, name, project, and owner. So many at once, then one in each such part of the
+# period.
 THROTTLE_RATES = {
     "calls": env.str("THROTTLE_CALLS", default="1200/m"),
     "sign_in_address": env.str("THROTTLE_SIGN_IN_ADDRESS", default="60/m"),
     "sign_in_name": env.str("THROTTLE_SIGN_IN_NAME", default="10/m"),
     "sign_in_anywhere": env.str("THROTTLE_SIGN_IN_ANYWHERE", default="300/d"),
     "create": env.str("THROTTLE_CREATE", default="60/m"),
+    "members": env.str("THROTTLE_MEMBERS", default="200/d"),
 }
 
 # What other apps add to a project's entity: key -> function(projects) -> {project id: value}.

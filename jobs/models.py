@@ -67,8 +67,8 @@ class Job(models.Model):
         indexes = (
             models.Index(
                 fields=("project", "id"),
-                condition=Q(status__in=("queued", "processing")),
-                name="active_jobs_in_order",
+                condition=Q(status="queued"),
+                name="waiting_jobs_in_order",
             ),
             models.Index(
                 fields=("lease_until",), condition=Q(status="processing"), name="running_leases"

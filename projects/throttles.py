@@ -140,3 +140,12 @@ class CreateThrottle(RateThrottle):
 
     def counted(self, request: Request, view: "APIView") -> tuple[object, ...] | None:
         return (view.kwargs["gid"],)
+
+
+class MemberThrottle(RateThrottle):
+    """Members named by an owner, in whichever project: each answer tells whether a name exists."""
+
+    scope = "members"
+
+    def counted(self, request: Request, view: "APIView") -> tuple[object, ...] | None:
+        return (request.user.gid,) if isinstance(request.user, User) else None

@@ -10,6 +10,7 @@ from projects.models import Membership, User
 from projects.parameters import Parameters, TextParameter
 from projects.permissions import ProjectView
 from projects.serializers import membership_entity, user_entity
+from projects.throttles import MemberThrottle
 
 
 class MemberParameters(Parameters):
@@ -24,6 +25,7 @@ class MemberView(ProjectView):
     """Base of what an owner does with one member."""
 
     role = Membership.Role.OWNER
+    project_throttles = (MemberThrottle,)
 
     def answer(self, membership: Membership) -> Response:
         return Response(

@@ -11,7 +11,9 @@ import pytest
 from django.test import Client
 
 from projects import counters
+from projects.services import create_project, create_user
 from projects.throttles import network_of
+from tests.api import Api
 
 
 @pytest.fixture(autouse=True)
@@ -167,3 +169,16 @@ def test_what_is_refused_for_its_address_is_not_counted_for_the_name(settings: A
     for number in range(5):
         assert sign_in("victim", "203.0.113.1") == (429 if number else 401)
     assert sign_in("victim", "203.0.113.2") == 401
+
+
+@pytest.mark.django_db
+def test_who_exists_is_found_out_slowly_whatever_projects_one_makes(settings: Any) -> None:
+    rates(settings, members="3/d")
+    owner = create_user(username="asks-around", password="a long enough password")
+    answers = [
+        Api(create_project(name="One", owner=owner), owner).refused(
+            "members/set", user=f"name {number}", role="viewer"
+        )[0]
+        for number in range(4)
+    ]
+    assert answers == [422, 422, 422, 429]
