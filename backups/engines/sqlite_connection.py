@@ -7,14 +7,16 @@ descriptor of it would drop SQLite's POSIX locks, and commits of other processes
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import sqlean
 
+from backups.engines.fence import interrupted
 from backups.errors import (
     DatabaseBusy,
     DatabaseDamaged,
@@ -86,7 +88,7 @@ def database_exists(path: Path) -> bool:
     Raises NotADatabase when it is something else, DatabaseUnreachable when it cannot be looked at.
     """
     try:
-        mode = os.stat(path).st_mode
+        mode = os.lstat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -97,19 +99,26 @@ def database_exists(path: Path) -> bool:
 
 
 @contextmanager
-def opened(path: Path, *, lock_wait: float, immutable: bool = False) -> Iterator[Connection]:
+def opened(
+    path: Path,
+    *,
+    lock_wait: float,
+    immutable: bool = False,
+    connecting: Callable[[Callable[[], Connection]], Connection] = lambda connect: connect(),
+) -> Iterator[Connection]:
     """A connection to an existing database; never makes one. `lock_wait` is in seconds.
 
     `immutable` is for files of our own that nobody writes: no locks, no -wal or -shm beside.
-    Raises SourceError.
+    `connecting` is given what makes the connection, and gives it. Raises SourceError.
     """
     if not database_exists(path):
         raise DatabaseMissing("there is no database at the project's address")
     options = "mode=ro&immutable=1" if immutable else "mode=rw"
     uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?{options}"
+    # One thread at a time uses it, not always the same.
+    connect = partial(sqlean.connect, uri, uri=True, isolation_level=None, check_same_thread=False)
     with sqlite_errors_translated():
-        # One thread at a time uses it, not always the same.
-        connection = sqlean.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection = connecting(connect)
     patience = _Patience(lock_wait)
     connection.set_busy_handler(patience)
     try:
@@ -139,7 +148,7 @@ class _Patience:
             if tries == 0:
                 self._deadline = time.monotonic() + self._lock_wait
             time.sleep(_LOCK_POLL)
-            return time.monotonic() < self._deadline
+            return time.monotonic() < self._deadline and not interrupted()
         except BaseException as error:  # raised by a signal; SQLite can't pass it on itself
             self.interruption = error
             return False
