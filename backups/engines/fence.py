@@ -73,6 +73,13 @@ def fenced(folder: Path, work: Callable[[], T]) -> T:
     return outcome.result()
 
 
+def fence_for_good(folder: Path) -> None:
+    """Fence this thread, where the kernel can; others that it starts later, too. Raises
+    DatabaseUnreachable."""
+    if fences():
+        _fence(folder)
+
+
 def interrupted() -> bool:
     """Whether whoever waits for this thread's fenced work was interrupted, and it had better end
     early."""

@@ -10,6 +10,7 @@ from typing import Any
 from backups.engines.fence import fenced
 from backups.engines.interface import Content, Progress, Snapshot
 from backups.engines.sqlite_check import Checked, check
+from backups.engines.sqlite_child import TOO_MUCH, looked
 from backups.engines.sqlite_connection import (
     database_exists,
     lenient,
@@ -108,22 +109,34 @@ class SqliteEngine:
 
     def check(self, tick: Callable[[], None]) -> None:
         """See `Engine.check`."""
+        if self._private:
+            self._check_private(tick)
+            return
         with (
             pinned(self._path) as path,
-            opened_to_read(
-                path, lock_wait=self._lock_wait, admit=self._admit, private=self._private
-            ) as (connection, rest),
+            opened_to_read(path, lock_wait=self._lock_wait, admit=self._admit) as (
+                connection,
+                rest,
+            ),
             sqlite_errors_translated(),
         ):
-            if not self._private:
-                lenient(connection, yes=True)
-                connection.execute("BEGIN")
-                fenced(path.parent, partial(read_schema, connection))
+            lenient(connection, yes=True)
+            connection.execute("BEGIN")
+            fenced(path.parent, partial(read_schema, connection))
             self._checked = check(connection, tick, thorough=True)
-            if self._checked.damage and self._private:
-                check_readable(path)
             if rest:
                 rest.check()
+
+    def _check_private(self, tick: Callable[[], None]) -> None:
+        if not database_exists(self._path):
+            raise DatabaseMissing("there is no database at the project's address")
+        self._checked, _ = looked(self._path, tick, thorough=True)
+        if self._checked.damage:
+            check_readable(self._path)
+        if self._checked.rest == TOO_MUCH:
+            raise DatabaseUnreachable(
+                "SQLite's check of the file took more memory or time than a check is given"
+            )
 
     def restore(
         self,

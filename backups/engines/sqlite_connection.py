@@ -33,6 +33,14 @@ SQLITE_VERSION: str = sqlean.sqlite_version
 SqliteError: type[Exception] = sqlean.Error
 
 _LOCK_POLL = 0.001
+# For all connections of the process together: schemas make SQLite make values, up to a gigabyte
+# each.
+_MEMORY = 1 << 28
+_SETTINGS = (
+    f"PRAGMA hard_heap_limit = {_MEMORY}",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+)
 
 # Primary result codes, see https://www.sqlite.org/rescode.html
 GENERAL_ERROR = 1
@@ -80,6 +88,10 @@ def sqlite_errors_translated() -> Iterator[None]:
         yield
     except sqlean.Error as error:
         raise source_error(error) from error
+    except MemoryError as error:
+        raise DatabaseUnreachable(
+            "SQLite needs more memory for the database than it is given"
+        ) from error
 
 
 def database_exists(path: Path) -> bool:
@@ -122,6 +134,8 @@ def opened(
     patience = _Patience(lock_wait)
     connection.set_busy_handler(patience)
     try:
+        for setting in _SETTINGS:
+            connection.execute(setting).fetchall()
         yield connection
     except Exception as error:
         if patience.interruption is not None:
