@@ -90,6 +90,8 @@ def restore_in_place(
                     if keep is not None:
                         keep(live_snapshot(connection, file, known=live_facts))
                     _check_held(connection)
+                    # SQLite makes the journal, by its name, at the first write.
+                    fenced(path.parent, partial(_write_same, connection, live.page))
                     restored = _Restored(connection, content, version, file, steps)
                     restored.write_different()
                     restored.finish(cuts=cuts)
@@ -155,6 +157,10 @@ def _one_transaction(connection: Connection, page_size: int, folder: Path) -> It
 def _begin(connection: Connection) -> None:
     read_schema(connection)
     connection.execute("BEGIN EXCLUSIVE")
+
+
+def _write_same(connection: Connection, page: bytes) -> None:
+    connection.execute("UPDATE sqlite_dbpage SET data = ? WHERE pgno = 1", (page,))
 
 
 def _check_held(connection: Connection) -> None:
