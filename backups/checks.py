@@ -1,5 +1,8 @@
 """Wrong set-ups of keys, sizes and libraries, found by `manage.py check` and at every start."""
 
+import os
+import stat
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Info, register
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
+from backups.engines.fence import fences
 from backups.store.seal import Keyring
 from backups.tools import TOOLS, known_faults, sqlite_packages
 from projects.databases import MANAGED, seal_address
@@ -83,6 +87,47 @@ def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register()
+def check_roots(**kwargs: Any) -> list[CheckMessage]:
+    """Who may write where project databases lie can exchange them."""
+    if not settings.SQLITE_ROOTS:
+        return []
+    found: list[CheckMessage] = [
+        Error(
+            f"SQLITE_ROOTS: all users of the machine can exchange what lies in {root}",
+            hint='Take the right away (chmod o-w), or set SQLITE_ROOTS_SHARED; see "Where project'
+            ' databases lie" in docs/security.md.',
+            id="backups.E006",
+        )
+        for root in settings.SQLITE_ROOTS
+        if not settings.SQLITE_ROOTS_SHARED and _is_shared(root)
+    ]
+    if not fences():
+        found.append(
+            CheckWarning(
+                "this machine's kernel has no Landlock, which keeps work on a project's database to"
+                " its folder; only looks before and after are left",
+                hint="Trust all who may write in SQLITE_ROOTS, or use Linux 5.13 or newer with"
+                " Landlock switched on.",
+                id="backups.W003",
+            )
+        )
+    return found
+
+
+def _is_shared(root: Path) -> bool:
+    """Whether all users may make or exchange files there, or the folder itself."""
+    for folder in (root, *root.parents):
+        try:
+            mode = os.stat(folder).st_mode
+        except OSError:
+            continue  # it is not there yet, or can't be used anyway
+        # With the sticky bit, they can't rename what is another's.
+        if mode & stat.S_IWOTH and (folder == root or not mode & stat.S_ISVTX):
+            return True
+    return False
 
 
 def tell_sqlite(**kwargs: Any) -> list[CheckMessage]:

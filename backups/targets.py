@@ -17,7 +17,7 @@ from backups.errors import (
 from backups.pipeline import ProjectStore
 from backups.store.local import LocalStore
 from backups.store.seal import Keyring
-from projects.databases import address_of
+from projects.databases import address_of, check_opened
 from projects.errors import InvalidAddress
 from projects.models import Project
 
@@ -31,6 +31,13 @@ def engine_of(project: Project) -> Engine:
         address = address_of(project)
     except InvalidAddress as error:
         raise DatabaseUnreachable(f"the project's database address: {error}") from error
+
+    def admit(found: os.stat_result) -> None:
+        try:
+            check_opened(address, found)
+        except InvalidAddress as error:
+            raise DatabaseUnreachable(f"the project's database address: {error}") from error
+
     scratch = Path(settings.SCRATCH_DIR)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SqliteEngine(
@@ -39,6 +46,8 @@ def engine_of(project: Project) -> Engine:
         scratch=scratch,
         check_seconds=settings.CHECK_SECONDS,
         rights=project.database_rights,
+        follow_links=address.managed,
+        admit=admit,
     )
 
 
@@ -89,7 +98,7 @@ def estimated_units(project: Project, unit_size: int | None) -> int:
     JobNotStarted if the database is not there.
     """
     try:
-        size = os.stat(address_of(project).path).st_size
+        size = os.lstat(address_of(project).path).st_size
     except InvalidAddress as error:
         raise JobNotStarted("backup", f"the project's database address: {error}") from error
     except FileNotFoundError as error:

@@ -45,6 +45,8 @@ MANAGED_DATABASES_DIR = DATA_DIR / "databases"
 # Folders below which an administrator may point a project at an existing SQLite file.
 _roots: list[str] = env.list("SQLITE_ROOTS", default=[])
 SQLITE_ROOTS = [Path(root).resolve() for root in _roots]
+# True allows roots in which all users of the machine may make files.
+SQLITE_ROOTS_SHARED = env.bool("SQLITE_ROOTS_SHARED", default=False)
 
 # --- Security -------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Where a project's database is: its address, sealed at rest, and what an address may be."""
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -14,14 +15,20 @@ from projects.models import Project
 
 MANAGED = "sqlite:managed"
 SQLITE_PREFIX = "sqlite:///"
+_OWN = "Savepoint's own files are no project's database"
+_MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
 class SqliteAddress:
-    """A SQLite file; `managed` when it lies in Savepoint's own data folder."""
+    """A SQLite file; `managed` when it lies in Savepoint's own data folder.
+
+    No symbolic link is on `path`; `link_owners` are the users whose links led to it.
+    """
 
     path: Path
     managed: bool
+    link_owners: frozenset[int] = frozenset()
 
 
 def cipher() -> MultiFernet:
@@ -70,14 +77,57 @@ def address_of(project: Project) -> SqliteAddress:
     address = open_address(project)
     if address == MANAGED:
         return SqliteAddress(managed_path(project), managed=True)
-    return SqliteAddress(_outside_path(address), managed=False)
+    path, link_owners = _outside_path(address)
+    return SqliteAddress(path, managed=False, link_owners=link_owners)
 
 
-def _outside_path(address: str) -> Path:
+def check_opened(address: SqliteAddress, found: os.stat_result) -> None:
+    """Raise InvalidAddress if the file that was opened at an address must not be a project's.
+
+    By what it is, as others may have given one of Savepoint's own files another name (a hard link),
+    or have led to another's database by a symbolic link of their own.
+    """
+    if address.managed:
+        return
+    if not address.link_owners <= {0, os.geteuid(), found.st_uid}:
+        raise InvalidAddress(
+            "a symbolic link leads to a file that is not its owner's; name the file itself"
+        )
+    control = str(settings.DATABASES["default"]["NAME"])
+    names = [Path(control + suffix) for suffix in ("", "-wal", "-shm")]
+    if found.st_nlink > 1:
+        own = (
+            settings.DATA_DIR,
+            settings.KEY_DIR,
+            settings.RUN_DIR,
+            settings.SCRATCH_DIR,
+            Path(settings.SCRATCH_DIR) / "imports",
+            settings.MANAGED_DATABASES_DIR,
+        )
+        names += [file for folder in own for file in _files_in(Path(folder))]
+    if any(_is(file, found) for file in names):
+        raise InvalidAddress(_OWN)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _is(file: Path, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(file), found)
+    except FileNotFoundError:
+        return False
+
+
+def _outside_path(address: str) -> tuple[Path, frozenset[int]]:
     if not address.startswith(SQLITE_PREFIX):
         raise InvalidAddress(f"an address is {MANAGED} or {SQLITE_PREFIX}/absolute/path")
     # Links are resolved before the check: the root must hold the file itself, not a way out.
-    path = Path(os.path.realpath("/" + address.removeprefix(SQLITE_PREFIX).lstrip("/")))
+    path, link_owners = _resolved("/" + address.removeprefix(SQLITE_PREFIX).lstrip("/"))
     if not any(path.is_relative_to(root) for root in settings.SQLITE_ROOTS):
         raise InvalidAddress("a SQLite file must lie under one of the folders in SQLITE_ROOTS")
     own = (
@@ -89,8 +139,49 @@ def _outside_path(address: str) -> Path:
     )
     control = settings.DATABASES["default"]["NAME"]
     if any(path.is_relative_to(folder) for folder in own) or str(path) == os.path.realpath(control):
-        raise InvalidAddress("Savepoint's own files are no project's database")
-    return path
+        raise InvalidAddress(_OWN)
+    return path, link_owners
+
+
+def _resolved(path: str) -> tuple[Path, frozenset[int]]:
+    """The path without symbolic links, and the users whose links they were.
+
+    A link is read by the descriptor whose owner is told, as it may be exchanged for another's. What
+    becomes a link afterwards is found by whoever opens the file, who follows none.
+    """
+    try:
+        return _without_links(path)
+    except OSError as error:
+        raise InvalidAddress(f"the address can't be followed: {error.strerror}") from error
+
+
+def _without_links(path: str) -> tuple[Path, frozenset[int]]:
+    resolved, owners, followed = Path("/"), set(), 0
+    ahead = list(reversed(Path(path).parts[1:]))
+    while ahead:
+        name = ahead.pop()
+        if name == "..":
+            resolved = resolved.parent
+            continue
+        resolved /= name
+        try:
+            descriptor = os.open(resolved, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # it may be made later
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISLNK(found.st_mode):
+                continue
+            target = Path(os.readlink("", dir_fd=descriptor))
+        finally:
+            os.close(descriptor)
+        followed += 1
+        if followed > _MOST_LINKS:
+            raise InvalidAddress("the address leads in a circle of symbolic links")
+        owners.add(found.st_uid)
+        resolved = Path("/") if target.is_absolute() else resolved.parent
+        ahead += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+    return resolved, frozenset(owners)
 
 
 def make_managed_database(project: Project) -> None:

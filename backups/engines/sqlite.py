@@ -1,28 +1,36 @@
 """The SQLite engine."""
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from backups.engines.fence import fenced
 from backups.engines.interface import Content, Progress, Snapshot
 from backups.engines.sqlite_check import Checked, check
-from backups.engines.sqlite_connection import database_exists, sqlite_errors_translated
+from backups.engines.sqlite_child import TOO_MUCH, looked
+from backups.engines.sqlite_connection import (
+    database_exists,
+    lenient,
+    read_schema,
+    sqlite_errors_translated,
+)
 from backups.engines.sqlite_copy import check_readable
 from backups.engines.sqlite_examine import examine
-from backups.engines.sqlite_leftovers import remove_leftovers
+from backups.engines.sqlite_leftovers import remove_copies, remove_leftovers
 from backups.engines.sqlite_live import opened_to_read
 from backups.engines.sqlite_mark import CookieMark, FileMark, LayoutMark, parse_mark
 from backups.engines.sqlite_overwrite import overwrite
 from backups.engines.sqlite_ownership import Rights
 from backups.engines.sqlite_pages import header_of
+from backups.engines.sqlite_place import Admit, pinned
 from backups.engines.sqlite_rebuild import rebuild
 from backups.engines.sqlite_restore import LayoutDiffers, restore_in_place
 from backups.engines.sqlite_snapshot import sqlite_snapshot
 from backups.engines.sqlite_state import file_state
-from backups.errors import DatabaseUnreachable
+from backups.errors import DatabaseMissing, DatabaseUnreachable, SourceError
 from backups.facts import Findings
 
 
@@ -40,14 +48,19 @@ class SqliteEngine:
         check_seconds: float = 0.25,
         private: bool = False,
         rights: str = "",
+        follow_links: bool = True,
+        admit: Admit = lambda found: None,
     ) -> None:
         """`lock_wait`: seconds to wait for others' locks. `scratch`: where temporary copies go;
         None for the system's folder. `check_seconds`: how long a snapshot may look for damage.
         `private`: the file is Savepoint's own, and nobody else has it open; it is only read.
         `rights`: what `rights` told of the database when it was there last; "" if that is
-        unknown."""
+        unknown. `follow_links`: whether symbolic links on the `path` are followed, now and never
+        again; without, there must be none. `admit`: told of the file that was opened before it is
+        read; raises SourceError if it must not be used."""
         # SQLite follows symbolic links too, and keeps its -wal beside the target.
-        self._path = Path(os.path.realpath(path))
+        self._path = Path(os.path.realpath(path)) if follow_links else Path(os.path.abspath(path))
+        self._admit = admit
         self._lock_wait = lock_wait
         self._scratch = scratch
         self._check_seconds = check_seconds
@@ -57,41 +70,73 @@ class SqliteEngine:
 
     def state(self) -> str:
         """See `Engine.state` and `file_state`."""
-        return "" if self._private else file_state(self._path)
+        if self._private:
+            return ""
+        try:
+            with pinned(self._path) as path:
+                return file_state(path)
+        except DatabaseMissing:
+            return ""
 
     def rights(self) -> str:
         """See `Engine.rights`."""
         try:
-            return str(Rights.of(os.stat(self._path)))
-        except OSError:
+            with pinned(self._path) as path:
+                return str(Rights.of(os.lstat(path)))
+        except (OSError, SourceError):
             return ""
 
     def snapshot(self, *, keep_damaged: bool = False) -> AbstractContextManager[Snapshot]:
         """See `Engine.snapshot` and `sqlite_snapshot`."""
-        return sqlite_snapshot(
-            self._path,
-            lock_wait=self._lock_wait,
-            scratch=self._scratch,
-            check_seconds=self._check_seconds,
-            keep_damaged=keep_damaged,
-            private=self._private,
-            checked=self._checked,
-        )
+        return self._snapshot(keep_damaged=keep_damaged)
+
+    @contextmanager
+    def _snapshot(self, *, keep_damaged: bool) -> Iterator[Snapshot]:
+        with (
+            pinned(self._path) as path,
+            sqlite_snapshot(
+                path,
+                lock_wait=self._lock_wait,
+                admit=self._admit,
+                scratch=self._scratch,
+                check_seconds=self._check_seconds,
+                keep_damaged=keep_damaged,
+                private=self._private,
+                checked=self._checked,
+            ) as snapshot,
+        ):
+            yield snapshot
 
     def check(self, tick: Callable[[], None]) -> None:
         """See `Engine.check`."""
+        if self._private:
+            self._check_private(tick)
+            return
         with (
-            opened_to_read(self._path, lock_wait=self._lock_wait, private=self._private) as (
+            pinned(self._path) as path,
+            opened_to_read(path, lock_wait=self._lock_wait, admit=self._admit) as (
                 connection,
                 rest,
             ),
             sqlite_errors_translated(),
         ):
+            lenient(connection, yes=True)
+            connection.execute("BEGIN")
+            fenced(path.parent, partial(read_schema, connection))
             self._checked = check(connection, tick, thorough=True)
-            if self._checked.damage and self._private:
-                check_readable(self._path)
             if rest:
                 rest.check()
+
+    def _check_private(self, tick: Callable[[], None]) -> None:
+        if not database_exists(self._path):
+            raise DatabaseMissing("there is no database at the project's address")
+        self._checked, _ = looked(self._path, tick, thorough=True)
+        if self._checked.damage:
+            check_readable(self._path)
+        if self._checked.rest == TOO_MUCH:
+            raise DatabaseUnreachable(
+                "SQLite's check of the file took more memory or time than a check is given"
+            )
 
     def restore(
         self,
@@ -102,12 +147,28 @@ class SqliteEngine:
         progress: Progress,
     ) -> None:
         """See `Engine.restore`; in place, or as a new file when there is none."""
-        if database_exists(self._path):
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(pinned(self._path))
+            except DatabaseMissing as error:
+                raise DatabaseUnreachable(
+                    "the folder of the project's database does not exist"
+                ) from error
+            if not database_exists(path):
+                rebuild(
+                    path,
+                    content,
+                    rights=Rights.parse(self._rights) if self._rights else None,
+                    before_commit=before_commit,
+                    progress=progress,
+                )
+                return
             put = partial(
                 restore_in_place,
-                self._path,
+                path,
                 content,
                 lock_wait=self._lock_wait,
+                admit=self._admit,
                 keep=keep,
                 before_commit=before_commit,
                 progress=progress,
@@ -116,29 +177,24 @@ class SqliteEngine:
                 put()
             except LayoutDiffers:
                 overwrite(*put.args, scratch=self._scratch, **put.keywords)
-            return
-        if not self._path.parent.is_dir():
-            raise DatabaseUnreachable("the folder of the project's database does not exist")
-        rebuild(
-            self._path,
-            content,
-            rights=Rights.parse(self._rights) if self._rights else None,
-            before_commit=before_commit,
-            progress=progress,
-        )
 
     def holds(self, mark: str) -> bool:
         """See `Engine.holds`. Raises ValueError for what is no mark of this engine."""
-        if not database_exists(self._path):
+        try:
+            with pinned(self._path) as path:
+                return database_exists(path) and self._holds(path, mark)
+        except DatabaseMissing:
             return False
+
+    def _holds(self, path: Path, mark: str) -> bool:
         match parse_mark(mark):
             case FileMark() as file:
-                return file == FileMark.of(self._path)
+                return file == FileMark.of(path)
             case CookieMark() as cookie:
-                header = header_of(self._path, lock_wait=self._lock_wait)
+                header = header_of(path, lock_wait=self._lock_wait, admit=self._admit)
                 return cookie.is_reached(header.cookie if header else 0)
             case LayoutMark() as layout:
-                header = header_of(self._path, lock_wait=self._lock_wait)
+                header = header_of(path, lock_wait=self._lock_wait, admit=self._admit)
                 return header is not None and layout.is_reached(*header.layout, header.cookie)
 
     def examine(
@@ -149,4 +205,9 @@ class SqliteEngine:
 
     def remove_leftovers(self, *, grace: float) -> int:
         """See `Engine.remove_leftovers`."""
-        return remove_leftovers(self._path, self._scratch, grace=grace)
+        removed = remove_copies(self._scratch, grace=grace) if self._scratch else 0
+        try:
+            with pinned(self._path) as path:
+                return removed + remove_leftovers(path, grace=grace)
+        except DatabaseMissing:
+            return removed

@@ -10,7 +10,7 @@ were made.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ from backups.engines.sqlite_connection import (
     source_error,
 )
 from backups.engines.sqlite_findings import Classifier, Kind, called_in
+from backups.engines.sqlite_guards import guard
 from backups.errors import DatabaseUnreachable
 from backups.facts import CHECKED_BY, DAMAGE, STRUCTURE_CHECKED, UNCHECKED, VALUES
 
@@ -121,6 +122,8 @@ def check(
     found = into if into is not None else Checked()
     lenient(connection, yes=True)
     connection.execute("PRAGMA ignore_check_constraints = ON")
+    # Or what stands in for functions is refused.
+    connection.execute("PRAGMA trusted_schema = ON")
     pragma = "integrity_check" if thorough else "quick_check"
     found.by = f"SQLite {SQLITE_VERSION}: {pragma}, without CHECK constraints and foreign keys"
     with _ticking(connection, tick, steps):
@@ -146,9 +149,13 @@ def _ticking(connection: Connection, tick: Callable[[], None], steps: int) -> It
     try:
         yield
     except SqliteError as error:
+        if not raised and result_code(error) == INTERRUPTED:
+            stop()  # by another way; it knows why
         if raised:
             raise raised[0] from None
         raise source_error(error) from error
+    except MemoryError as error:
+        raise DatabaseUnreachable("SQLite's check takes too much memory") from error
     finally:
         connection.text_factory = text_factory
         connection.set_progress_handler(None, 0)
@@ -168,10 +175,15 @@ class _Check:
         self._classifier = Classifier(connection)
         self._told: set[str] = set()
         self._called: set[str] = set()
+        self._undecided: set[str] = set()
         self._corrupt = ""
         self._unread = False
 
     def run(self) -> None:
+        with closing(guard(self._connection, self._undecided.add)):
+            self._run()
+
+    def _run(self) -> None:
         self._note_unread_schema()
         collations = self._stand_in()
         self._found.structure = self._whole()
@@ -179,6 +191,8 @@ class _Check:
             self._table_by_table()
         for name in sorted(self._called):
             self._note(f"what depends on the function {name}(), which SQLite does not have")
+        for name in sorted(self._undecided):
+            self._note(f"what the function {name}() makes of long values, as that may take long")
         if collations:
             self._note(
                 "the order by collations that SQLite does not have:"
@@ -241,6 +255,8 @@ class _Check:
         except SystemError as error:
             # The driver can't hand a text that is no UTF-8 to a collation that stands in.
             raise _Stopped("texts that are no UTF-8", corrupt=False) from error
+        except MemoryError as error:
+            raise _Stopped("it takes too much memory", corrupt=False) from error
         return count
 
     def _sort(self, finding: str) -> None:
@@ -251,7 +267,9 @@ class _Check:
                 case Kind.STRUCTURE:
                     self._add(self._found.damage, text)
                 case Kind.VALUES:
-                    if not self._called:  # or it may be the work of what stands in for a function
+                    if (
+                        not self._called | self._undecided
+                    ):  # or it may be the work of what stands in for a function
                         self._add(self._found.values, text)
                 case Kind.UNCHECKED:
                     self._note(text)

@@ -7,14 +7,16 @@ descriptor of it would drop SQLite's POSIX locks, and commits of other processes
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import sqlean
 
+from backups.engines.fence import interrupted
 from backups.errors import (
     DatabaseBusy,
     DatabaseDamaged,
@@ -32,6 +34,14 @@ SQLITE_VERSION: str = sqlean.sqlite_version
 SqliteError: tuple[type[Exception], ...] = (sqlean.Error, UnicodeDecodeError)
 
 _LOCK_POLL = 0.001
+# For all connections of the process together: schemas make SQLite make values, up to a gigabyte
+# each.
+_MEMORY = 1 << 28
+_SETTINGS = (
+    f"PRAGMA hard_heap_limit = {_MEMORY}",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+)
 
 # Primary result codes, see https://www.sqlite.org/rescode.html
 GENERAL_ERROR = 1
@@ -93,6 +103,10 @@ def sqlite_errors_translated() -> Iterator[None]:
         yield
     except SqliteError as error:
         raise source_error(error) from error
+    except MemoryError as error:
+        raise DatabaseUnreachable(
+            "SQLite needs more memory for the database than it is given"
+        ) from error
 
 
 def database_exists(path: Path) -> bool:
@@ -101,7 +115,7 @@ def database_exists(path: Path) -> bool:
     Raises NotADatabase when it is something else, DatabaseUnreachable when it cannot be looked at.
     """
     try:
-        mode = os.stat(path).st_mode
+        mode = os.lstat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -112,22 +126,31 @@ def database_exists(path: Path) -> bool:
 
 
 @contextmanager
-def opened(path: Path, *, lock_wait: float, immutable: bool = False) -> Iterator[Connection]:
+def opened(
+    path: Path,
+    *,
+    lock_wait: float,
+    immutable: bool = False,
+    connecting: Callable[[Callable[[], Connection]], Connection] = lambda connect: connect(),
+) -> Iterator[Connection]:
     """A connection to an existing database; never makes one. `lock_wait` is in seconds.
 
     `immutable` is for files of our own that nobody writes: no locks, no -wal or -shm beside.
-    Raises SourceError.
+    `connecting` is given what makes the connection, and gives it. Raises SourceError.
     """
     if not database_exists(path):
         raise DatabaseMissing("there is no database at the project's address")
     options = "mode=ro&immutable=1" if immutable else "mode=rw"
     uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?{options}"
+    # One thread at a time uses it, not always the same.
+    connect = partial(sqlean.connect, uri, uri=True, isolation_level=None, check_same_thread=False)
     with sqlite_errors_translated():
-        # One thread at a time uses it, not always the same.
-        connection = sqlean.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection = connecting(connect)
     patience = _Patience(lock_wait)
     connection.set_busy_handler(patience)
     try:
+        for setting in _SETTINGS:
+            connection.execute(setting).fetchall()
         yield connection
     except Exception as error:
         if patience.interruption is not None:
@@ -154,7 +177,7 @@ class _Patience:
             if tries == 0:
                 self._deadline = time.monotonic() + self._lock_wait
             time.sleep(_LOCK_POLL)
-            return time.monotonic() < self._deadline
+            return time.monotonic() < self._deadline and not interrupted()
         except BaseException as error:  # raised by a signal; SQLite can't pass it on itself
             self.interruption = error
             return False

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from backups.engines.interface import Content, Progress
-from backups.engines.sqlite_check import Checked, check
-from backups.engines.sqlite_copy import check_readable, content_copy, opened_copy
-from backups.engines.sqlite_facts import database_facts
+from backups.engines.sqlite_check import Checked
+from backups.engines.sqlite_child import looked
+from backups.engines.sqlite_copy import check_readable, content_copy
 from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_standins import stand_in
 from backups.errors import DatabaseDamaged, NotADatabase
@@ -34,11 +34,8 @@ def examine(
 
 
 def _examined(copy: Path, facts: Mapping[str, Any], steps: RestoreProgress) -> Findings:
-    checked = Checked()
     try:
-        with opened_copy(copy) as connection:
-            check(connection, steps.tick, thorough=True, into=checked)
-            told = {} if checked.damage else database_facts(connection, budget=_FACTS_BUDGET)
+        checked, told = looked(copy, steps.tick, thorough=True, facts_budget=_FACTS_BUDGET)
         if checked.damage:
             check_readable(copy)
         if checked.skipped and not checked.damage:
@@ -55,8 +52,7 @@ def _examined(copy: Path, facts: Mapping[str, Any], steps: RestoreProgress) -> F
 def _check_pages(copy: Path, checked: Checked, steps: RestoreProgress) -> None:
     """Check the pages that the first check could not reach. Spoils the copy."""
     stand_in(copy, checked.skipped)
-    with opened_copy(copy) as connection:
-        pages = check(connection, steps.tick, thorough=False)
+    pages, _ = looked(copy, steps.tick, thorough=False)
     checked.damage += pages.damage
     checked.structure = pages.structure
 

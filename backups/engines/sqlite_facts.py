@@ -6,7 +6,8 @@ What they leave out is in the version itself.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from backups.engines.sqlite_check import Checked, check
@@ -128,7 +129,7 @@ def _checked(connection: Connection, seconds: float, tick: Callable[[], None]) -
     found = Checked()
     try:
         if seconds > 0:
-            with sqlite_errors_translated():
+            with sqlite_errors_translated(), _interrupted_after(connection, seconds):
                 check(connection, tick_in_time, thorough=False, steps=_STEPS, into=found)
         else:
             found.rest = f"{NOT_YET}a verification checks all of it"
@@ -137,6 +138,20 @@ def _checked(connection: Connection, seconds: float, tick: Callable[[], None]) -
             f"{NOT_YET}the check ended after {seconds:g} seconds; a verification checks all of it"
         )
     return found
+
+
+@contextmanager
+def _interrupted_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """Interrupt what the connection does then: by that it stops at the next row, and by a progress
+    handler after so many steps, however long the expressions of the schema make these."""
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _of_first_page(connection: Connection) -> dict[str, Any]:
@@ -179,12 +194,9 @@ def _row_counts(connection: Connection, names: list[str], budget: float) -> dict
     counts: dict[str, int | None] = dict.fromkeys(names)
     by_function = {table for (table,) in connection.execute(_WITH_FUNCTIONS, ("%(%(%",))}
     deadline = time.monotonic() + budget
-    # An interrupt, not a progress handler: a count is one instruction and never calls it.
-    timer = threading.Timer(budget, connection.interrupt)
-    timer.daemon = True
-    timer.start()
     held = connection.in_transaction
-    try:
+    # An interrupt, not a progress handler: a count is one instruction and never calls it.
+    with _interrupted_after(connection, budget):
         for name in names:
             if time.monotonic() >= deadline:
                 break
@@ -197,7 +209,4 @@ def _row_counts(connection: Connection, names: list[str], budget: float) -> dict
                 if lost or result_code(error) in (CORRUPT, IO_ERROR):
                     raise
                 continue  # interrupted, or it takes what SQLite lacks
-    finally:
-        timer.cancel()
-        timer.join()
     return counts

@@ -136,7 +136,7 @@ class FilePages:
 def seen_at(path: Path) -> os.stat_result | None:
     """What stands at `path`; None for nothing, or when it can't be told."""
     try:
-        return os.stat(path)
+        return os.lstat(path)
     except OSError:
         return None
 

@@ -45,20 +45,26 @@ def remove_abandoned(path: Path) -> int:
     return removed
 
 
-def remove_leftovers(path: Path, scratch: Path | None, *, grace: float) -> int:
+def remove_leftovers(path: Path, *, grace: float) -> int:
     """Remove what restores to `path` left beside it, if their processes have ended or it was not
-    touched for `grace` seconds, and all copies in `scratch` not touched for a day at least.
+    touched for `grace` seconds.
 
     Returns how many files there were. Raises DatabaseUnreachable.
     """
     with _errors_translated():
         removed = remove_abandoned(path)
-        removed += sum(
+        return removed + sum(
             _remove(path.parent, f".{path.name}.{kind}-", grace) for kind in (RESTORING, BESIDE)
         )
-        if scratch is not None:
-            removed += _remove(scratch, _COPY, max(grace, _SCRATCH_SECONDS))
-    return removed
+
+
+def remove_copies(scratch: Path, *, grace: float) -> int:
+    """Remove all copies in `scratch` not touched for `grace` seconds, and a day at least.
+
+    Returns how many files there were. Raises DatabaseUnreachable.
+    """
+    with _errors_translated():
+        return _remove(scratch, _COPY, max(grace, _SCRATCH_SECONDS))
 
 
 def _remove(folder: Path, prefix: str, grace: float) -> int:

@@ -9,8 +9,11 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+from backups.engines.fence import fenced
+from backups.engines.sqlite_beside import check_beside, check_opened_beside
 from backups.engines.sqlite_connection import (
     CORRUPT,
     NOT_A_DATABASE,
@@ -24,6 +27,7 @@ from backups.engines.sqlite_connection import (
 )
 from backups.engines.sqlite_locks import journal_kept, lock_all_of_shm
 from backups.engines.sqlite_ownership import JOURNAL, SHM, WAL, Beside
+from backups.engines.sqlite_place import Admit, connected
 from backups.engines.sqlite_rest import AtRest
 from backups.errors import DatabaseBusy, DatabaseUnreachable, SourceError
 
@@ -71,16 +75,21 @@ WRITTEN_BY_OTHERS = (
 
 @contextmanager
 def opened_to_read(
-    path: Path, *, lock_wait: float, private: bool = False
+    path: Path, *, lock_wait: float, admit: Admit, private: bool = False
 ) -> Iterator[tuple[Connection, AtRest | None]]:
     """A connection to an existing database that is only read; `lock_wait` is in seconds.
-    `private`: the file is Savepoint's own, and nobody else has it open.
+    `private`: the file is Savepoint's own, and nobody else has it open. `admit`: see `connected`.
 
     Where it comes with an `AtRest`, it is immutable, and what was read by it is true if that says
     so afterwards. Raises SourceError.
     """
     with ExitStack() as stack:
-        connection = stack.enter_context(opened(path, lock_wait=lock_wait, immutable=private))
+        connecting = partial(connected, path, admit)
+        if not private:
+            check_beside(path)
+        connection = stack.enter_context(
+            opened(path, lock_wait=lock_wait, immutable=private, connecting=connecting)
+        )
         if private:
             yield connection, None
             return
@@ -97,7 +106,9 @@ def opened_to_read(
             return
         stack.close()
         rest = AtRest(beside, patience=lock_wait, otherwise=reason)
-        connection = stack.enter_context(opened(path, lock_wait=lock_wait, immutable=True))
+        connection = stack.enter_context(
+            opened(path, lock_wait=lock_wait, immutable=True, connecting=connecting)
+        )
         try:
             yield connection, rest
         except SourceError:
@@ -107,15 +118,17 @@ def opened_to_read(
 
 @contextmanager
 def opened_to_write(
-    path: Path, *, lock_wait: float, alone: bool = False
+    path: Path, *, lock_wait: float, admit: Admit, alone: bool = False
 ) -> Iterator[tuple[Connection, Beside]]:
     """A connection to an existing database that is written to; `lock_wait` is in seconds.
 
     In a rollback-journal mode the journal has to be placed before the first write, when nobody
-    else can write any more: `Beside.place`. `alone`: the database is taken out of WAL mode. Raises
-    SourceError, with nothing changed.
+    else can write any more: `Beside.place`. `alone`: the database is taken out of WAL mode.
+    `admit`: see `connected`. Raises SourceError, with nothing changed.
     """
-    with opened(path, lock_wait=lock_wait) as connection:
+    check_beside(path)
+    connecting = partial(connected, path, admit)
+    with opened(path, lock_wait=lock_wait, connecting=connecting) as connection:
         beside = Beside(path)
         if beside.other_names() is not None:
             raise DatabaseUnreachable(SEVERAL_NAMES)
@@ -168,7 +181,7 @@ def _prepared_to_read(
             beside.place(missing)
         elif not (beside.allows(os.R_OK, WAL) and beside.allows(os.R_OK, SHM)):
             return OTHERS_FILES
-        _take_hold(connection)
+        _take_hold(connection, beside)
     return ""
 
 
@@ -198,7 +211,7 @@ def _prepare_to_write(
         # A connection that is alone has no -shm.
         beside.place([suffix for suffix in missing if not (alone and suffix == SHM)])
         if not alone:
-            _take_hold(connection)
+            _take_hold(connection, beside)
 
 
 def _holds_changes(beside: Beside) -> bool:
@@ -215,11 +228,15 @@ def _reason_against_making(beside: Beside) -> str:
     return "" if beside.usable else IN_THE_WAY
 
 
-def _take_hold(connection: Connection) -> None:
+def _take_hold(connection: Connection, beside: Beside) -> None:
     """Have SQLite open the files beside the database, and lock it as all who use it do."""
     lenient(connection, yes=True)
     try:
-        connection.execute("PRAGMA schema_version").fetchall()
+        fenced(
+            beside.path.parent,
+            lambda: connection.execute("PRAGMA schema_version").fetchall(),
+        )
+        check_opened_beside(beside.path)
     except SqliteError as error:
         # Whoever reads next finds the damage, and reports it.
         if result_code(error) not in (CORRUPT, NOT_A_DATABASE):

@@ -36,7 +36,7 @@ def journal_kept(path: Path, lock_wait: float) -> Iterator[bool]:
     `lock_wait` is in seconds. Raises DatabaseBusy, DatabaseUnreachable.
     """
     try:
-        descriptors = descriptors_of(os.stat(path))
+        descriptors = descriptors_of(os.lstat(path))
     except OSError as error:
         raise DatabaseUnreachable(f"the database cannot be reached: {error.strerror}") from error
     if not descriptors:

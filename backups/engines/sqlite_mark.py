@@ -33,7 +33,7 @@ class FileMark:
 
     @classmethod
     def of(cls, path: Path) -> "FileMark":
-        found = os.stat(path)
+        found = os.lstat(path)
         return cls(found.st_dev, found.st_ino)
 
     def __str__(self) -> str:

@@ -10,8 +10,10 @@ the copy has the live journal mode, so that the commit brings it back with the n
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+from backups.engines.fence import fenced
 from backups.engines.interface import Content, Progress, Snapshot
 from backups.engines.sqlite_connection import (
     BUSY,
@@ -31,6 +33,7 @@ from backups.engines.sqlite_live import opened_to_write
 from backups.engines.sqlite_mark import COOKIES, LayoutMark
 from backups.engines.sqlite_ownership import JOURNAL, WAL, Beside
 from backups.engines.sqlite_pages import live_header
+from backups.engines.sqlite_place import Admit
 from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_restore import check_encoding
 from backups.engines.sqlite_safety import LiveUnreadable, live_snapshot
@@ -45,6 +48,7 @@ def overwrite(
     content: Content,
     *,
     lock_wait: float,
+    admit: Admit,
     scratch: Path | None,
     keep: Callable[[Snapshot], None] | None,
     before_commit: Callable[[str], None],
@@ -60,9 +64,9 @@ def overwrite(
     seen = seen_at(path)
     with (
         durable_copy(content, scratch, steps, prefix="savepoint-copy-") as copy,
-        opened_to_write(path, lock_wait=lock_wait, alone=True) as (live, beside),
+        opened_to_write(path, lock_wait=lock_wait, admit=admit, alone=True) as (live, beside),
         sqlite_errors_translated(),
-        _held(live),
+        _held(live, path.parent),
     ):
         header = _examined(live, copy)
         if keep is not None:
@@ -74,13 +78,12 @@ def overwrite(
 
 
 @contextmanager
-def _held(live: Connection) -> Iterator[None]:
+def _held(live: Connection, folder: Path) -> Iterator[None]:
     """Nobody else reads or writes; what is done inside may be several transactions."""
     lenient(live, yes=True)
     live.execute("PRAGMA locking_mode = EXCLUSIVE")
     try:
-        read_schema(live)
-        live.execute("BEGIN EXCLUSIVE")
+        fenced(folder, partial(_begin, live))
     except SqliteError as error:
         if result_code(error) not in (BUSY, LOCKED):
             raise
@@ -94,6 +97,11 @@ def _held(live: Connection) -> Iterator[None]:
         with suppress(*SqliteError):  # the end of the connection lets go too
             if live.in_transaction:
                 live.execute("ROLLBACK")
+
+
+def _begin(live: Connection) -> None:
+    read_schema(live)
+    live.execute("BEGIN EXCLUSIVE")
 
 
 def _examined(live: Connection, copy: Path) -> Header:

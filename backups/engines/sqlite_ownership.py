@@ -123,7 +123,7 @@ def _is_member(uid: int, gid: int, folder: os.stat_result) -> bool | None:
 def access_list(path: Path, kind: str = _ACCESS_LIST) -> bytes | None:
     """The access list that a file has beyond its mode; None for none."""
     try:
-        return os.getxattr(path, kind)
+        return os.getxattr(path, kind, follow_symlinks=kind != _ACCESS_LIST)
     except OSError as error:
         if error.errno in (errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES):
             return None
@@ -137,7 +137,7 @@ class Beside:
         """Raises DatabaseUnreachable when the database or its folder can't be looked at."""
         self.path = path
         try:
-            self.database = Rights.of(os.stat(path))
+            self.database = Rights.of(os.lstat(path))
             self._folder = os.stat(path.parent)
             self._list = access_list(path)
             inherits = access_list(path.parent, _DEFAULT_LIST) is not None
@@ -227,10 +227,10 @@ class Beside:
         """Other names of the database's file (hard links) in its folder; there may be more
         elsewhere. None if it has no other name. Raises DatabaseUnreachable."""
         try:
-            if os.stat(self.path).st_nlink == 1:
+            if os.lstat(self.path).st_nlink == 1:
                 return None
             remove_abandoned(self.path)  # a restore that was killed while it gave it its name
-            database = os.stat(self.path)
+            database = os.lstat(self.path)
             if database.st_nlink == 1:
                 return None
             with os.scandir(self.path.parent) as entries:

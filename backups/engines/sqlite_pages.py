@@ -18,6 +18,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from backups.engines.fence import fenced
 from backups.engines.interface import Bytes
 from backups.engines.sqlite_connection import (
     Connection,
@@ -28,6 +29,7 @@ from backups.engines.sqlite_connection import (
 )
 from backups.engines.sqlite_header import Header, lock_page
 from backups.engines.sqlite_live import opened_to_read
+from backups.engines.sqlite_place import Admit
 from backups.engines.sqlite_snapshot import database_chunks
 from backups.engines.sqlite_spool import READ_SIZE
 from backups.errors import DatabaseUnreachable
@@ -41,14 +43,15 @@ def live_header(connection: Connection) -> Header:
     return Header(page_of(connection, 1) or b"")
 
 
-def header_of(path: Path, *, lock_wait: float) -> Header | None:
-    """The first page of the database at `path`, if it has one. Raises SourceError."""
+def header_of(path: Path, *, lock_wait: float, admit: Admit) -> Header | None:
+    """The first page of the database at `path`, if it has one. `admit`: see
+    `connected`. Raises SourceError."""
     with (
-        opened_to_read(path, lock_wait=lock_wait) as (connection, rest),
+        opened_to_read(path, lock_wait=lock_wait, admit=admit) as (connection, rest),
         sqlite_errors_translated(),
     ):
         lenient(connection, yes=True)
-        page = page_of(connection, 1)
+        page = fenced(path.parent, lambda: page_of(connection, 1))
         if rest:
             rest.check()
         return Header(page) if page else None

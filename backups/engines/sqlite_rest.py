@@ -41,7 +41,7 @@ class AtRest:
                 )
             while True:
                 # In this order: a commit that is not in the file yet is in one of these.
-                self._seen = _told(os.stat(path))
+                self._seen = _told(os.lstat(path))
                 wal = beside.found(WAL)
                 if (wal is not None and wal.st_size) or beside.is_hot():
                     raise DatabaseUnreachable(
@@ -61,7 +61,7 @@ class AtRest:
     def check(self) -> None:
         """Raise DatabaseBusy if anybody has written to the file since."""
         try:
-            same = _told(os.stat(self._path)) == self._seen
+            same = _told(os.lstat(self._path)) == self._seen
         except OSError:
             same = False
         if not same:

@@ -9,10 +9,12 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backups.engines.blocks import cut
+from backups.engines.fence import fenced
 from backups.engines.interface import Bytes, Content, Progress, Snapshot
 from backups.engines.sqlite_connection import (
     BUSY,
@@ -34,6 +36,7 @@ from backups.engines.sqlite_header import Header
 from backups.engines.sqlite_live import opened_to_write, place_journal
 from backups.engines.sqlite_mark import CookieMark
 from backups.engines.sqlite_pages import LivePages, live_header
+from backups.engines.sqlite_place import Admit
 from backups.engines.sqlite_progress import RestoreProgress
 from backups.engines.sqlite_safety import LiveUnreadable, live_snapshot
 from backups.errors import DatabaseBusy, DatabaseUnreachable, EncodingDiffers, NotADatabase
@@ -55,6 +58,7 @@ def restore_in_place(
     content: Content,
     *,
     lock_wait: float,
+    admit: Admit,
     keep: Callable[[Snapshot], None] | None,
     before_commit: Callable[[str], None],
     progress: Progress,
@@ -71,12 +75,12 @@ def restore_in_place(
     cuts = not findings_of(content.facts).damage
     seen = seen_at(path)
     with (
-        opened_to_write(path, lock_wait=lock_wait) as (connection, beside),
+        opened_to_write(path, lock_wait=lock_wait, admit=admit) as (connection, beside),
         sqlite_errors_translated(),
     ):
         while True:
             try:
-                with _one_transaction(connection, content.unit_size):
+                with _one_transaction(connection, content.unit_size, path.parent):
                     place_journal(connection, beside)
                     live = live_header(connection)
                     check_encoding(version, live)
@@ -86,6 +90,8 @@ def restore_in_place(
                     if keep is not None:
                         keep(live_snapshot(connection, file, known=live_facts))
                     _check_held(connection)
+                    # SQLite makes the journal, by its name, at the first write.
+                    fenced(path.parent, partial(_write_same, connection, live.page))
                     restored = _Restored(connection, content, version, file, steps)
                     restored.write_different()
                     restored.finish(cuts=cuts)
@@ -119,15 +125,14 @@ def check_encoding(version: Header | None, live: Header) -> None:
 
 
 @contextmanager
-def _one_transaction(connection: Connection, page_size: int) -> Iterator[None]:
+def _one_transaction(connection: Connection, page_size: int, folder: Path) -> Iterator[None]:
     # Takes effect only where there is no page yet.
     connection.execute(f"PRAGMA page_size = {page_size}")
     # In WAL mode the same as IMMEDIATE. In the others readers must be out from the start:
     # else each page that does not fit into the cache waits for them again.
     lenient(connection, yes=True)
     try:
-        read_schema(connection)
-        connection.execute("BEGIN EXCLUSIVE")
+        fenced(folder, partial(_begin, connection))
     except SqliteError as error:
         if result_code(error) in (NOT_A_DATABASE, GENERAL_ERROR):
             raise NotADatabase(
@@ -147,6 +152,15 @@ def _one_transaction(connection: Connection, page_size: int) -> Iterator[None]:
         with suppress(*SqliteError):  # SQLite may have rolled back by itself
             connection.execute("ROLLBACK")
         raise
+
+
+def _begin(connection: Connection) -> None:
+    read_schema(connection)
+    connection.execute("BEGIN EXCLUSIVE")
+
+
+def _write_same(connection: Connection, page: bytes) -> None:
+    connection.execute("UPDATE sqlite_dbpage SET data = ? WHERE pgno = 1", (page,))
 
 
 def _check_held(connection: Connection) -> None:

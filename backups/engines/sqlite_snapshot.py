@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from backups.engines.blocks import recut
+from backups.engines.fence import fenced
+from backups.engines.sqlite_beside import check_opened_beside
 from backups.engines.sqlite_check import Checked
 from backups.engines.sqlite_connection import (
     CORRUPT,
@@ -16,6 +18,7 @@ from backups.engines.sqlite_connection import (
     Connection,
     SqliteError,
     lenient,
+    page_of,
     result_code,
     source_error,
     sqlite_errors_translated,
@@ -26,6 +29,7 @@ from backups.engines.sqlite_file import file_pages, file_without_wal, head_of, s
 from backups.engines.sqlite_header import perhaps_encrypted
 from backups.engines.sqlite_live import opened_to_read
 from backups.engines.sqlite_look import Look
+from backups.engines.sqlite_place import Admit
 from backups.engines.sqlite_spool import READ_SIZE, spooled
 from backups.errors import DatabaseDamaged, NotADatabase, SourceError
 from backups.facts import DAMAGE, STRUCTURE_CHECKED
@@ -82,6 +86,7 @@ def sqlite_snapshot(
     path: Path,
     *,
     lock_wait: float,
+    admit: Admit,
     scratch: Path | None,
     check_seconds: float,
     keep_damaged: bool,
@@ -89,8 +94,8 @@ def sqlite_snapshot(
     checked: Checked | None = None,
 ) -> Iterator[SqliteSnapshot]:
     """A snapshot of the database at `path`; `lock_wait` in seconds. For `check_seconds` and
-    `private` see `SqliteEngine`, for `keep_damaged` `Engine.snapshot`. `checked`: what was found
-    by a look for damage already; then there is none.
+    `private` see `SqliteEngine`, for `admit` `connected`, for `keep_damaged` `Engine.snapshot`.
+    `checked`: what was found by a look for damage already; then there is none.
 
     In WAL mode the pages are streamed out of one read transaction while writers go on. In the
     other modes a reader keeps writers from committing, so the pages are first copied, at the
@@ -131,7 +136,10 @@ def sqlite_snapshot(
         return Look(find)
 
     seen = seen_at(path)
-    with opened_to_read(path, lock_wait=lock_wait, private=private) as (connection, rest):
+    with opened_to_read(path, lock_wait=lock_wait, admit=admit, private=private) as (
+        connection,
+        rest,
+    ):
         immutable = private or rest is not None
         with sqlite_errors_translated():
             # Whatever its schema says, its pages can be read.
@@ -139,9 +147,11 @@ def sqlite_snapshot(
             connection.execute("BEGIN")
             unread = _take_read_lock(connection, path)
             page_size: int = value(connection, "PRAGMA page_size")
+            if unread is None and not immutable and _in_wal(connection):
+                check_opened_beside(path)
             if unread is None:
                 pages: int = value(connection, "PRAGMA page_count")
-                streams = immutable or value(connection, "PRAGMA journal_mode") == "wal"
+                streams = immutable or _in_wal(connection)
                 file = file_pages(connection, path, seen, immutable=immutable)
             elif keep_damaged:
                 file = file_without_wal(connection, path, seen, page_size)
@@ -165,11 +175,15 @@ def sqlite_snapshot(
                 yield snapshot_of(spool.chunks, look, beside=True)
 
 
+def _in_wal(connection: Connection) -> bool:
+    return bool(value(connection, "PRAGMA journal_mode") == "wal")
+
+
 def _take_read_lock(connection: Connection, path: Path) -> SourceError | None:
     """Returns why SQLite can't read the schema, even when lenient, and so can't give pages; None if
     it can."""
     try:
-        connection.execute("SELECT 1 FROM sqlite_dbpage WHERE pgno = 1").fetchall()
+        fenced(path.parent, partial(page_of, connection, 1))
     except SqliteError as error:
         code = result_code(error)
         if code == NOT_A_DATABASE and perhaps_encrypted(head_of(path, _HEAD)):
@@ -177,7 +191,7 @@ def _take_read_lock(connection: Connection, path: Path) -> SourceError | None:
         if code not in (GENERAL_ERROR, CORRUPT):
             raise
         # Needs no schema, and takes the lock as well.
-        connection.execute("PRAGMA user_version").fetchall()
+        fenced(path.parent, lambda: connection.execute("PRAGMA user_version").fetchall())
         return source_error(error)
     return None
 

@@ -63,7 +63,7 @@ def is_local(path: Path) -> bool:
 def _look(path: Path) -> os.stat_result | None:
     """None for a file that is missing or has no bytes: a -wal like that holds nothing."""
     try:
-        found = os.stat(path)
+        found = os.lstat(path)
     except FileNotFoundError:
         return None
     return found if found.st_size else None
@@ -78,6 +78,7 @@ def _mount_of(path: Path) -> str:
 
     See proc_pid_mountinfo(5) for the fields of a line.
     """
+    path = Path(os.path.realpath(path.parent)) / path.name
     found, longest, last = "", "", ""
     for line in _MOUNTS.read_text(errors="surrogateescape").splitlines():
         before, _, after = line.partition(" - ")

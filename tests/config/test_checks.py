@@ -51,6 +51,30 @@ def test_what_is_wrong_is_told_by_its_id(
     assert set(ids()) == {expected}
 
 
+def test_roots_in_which_all_can_make_files_are_refused(settings: Any, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir(mode=0o775)
+    settings.SQLITE_ROOTS = [root]
+    assert ids() == []
+    root.chmod(0o1777)
+    assert ids() == ["backups.E006"]
+    settings.SQLITE_ROOTS_SHARED = True
+    assert ids() == []
+    settings.SQLITE_ROOTS_SHARED = False
+    root.chmod(0o755)
+    tmp_path.chmod(0o777)
+    assert ids() == ["backups.E006"], "the root itself can be exchanged"
+
+
+def test_a_kernel_that_can_not_fence_is_told_where_others_write(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backups.checks.fences", lambda: False)
+    assert ids() == []
+    settings.SQLITE_ROOTS = [tmp_path]
+    assert ids() == ["backups.W003"]
+
+
 @pytest.mark.parametrize(
     ("version", "harm"),
     [("3.50.4", "WAL-reset"), ("3.51.2", "WAL-reset"), ("3.51.3", "CVE-2026-11822")],

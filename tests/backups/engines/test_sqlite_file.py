@@ -216,7 +216,6 @@ def test_a_database_that_moved_with_its_wal_is_read_where_it_is(tmp_path: Path) 
     path = made(tmp_path / "a.db")
     (tmp_path / "new").mkdir()
     moved = tmp_path / "new" / "a.db"
-    engine = SqliteEngine(path)
     with Client(path) as client:
         client.rows("PRAGMA wal_autocheckpoint = 0")
         client.rows("UPDATE t SET x = 'newer'")
@@ -224,5 +223,5 @@ def test_a_database_that_moved_with_its_wal_is_read_where_it_is(tmp_path: Path) 
             (tmp_path / f"a.db{suffix}").rename(f"{moved}{suffix}")
         path.symlink_to(moved)
         expected = b"".join(pages_of(moved))
-        with engine.snapshot() as snapshot:
+        with SqliteEngine(path).snapshot() as snapshot:
             assert b"".join(snapshot.blocks(4096)) == expected
