@@ -10,10 +10,9 @@ from blake3 import blake3
 
 from backups.engines.interface import Bytes, Engine, Progress
 from backups.errors import (
+    OBJECT_DAMAGE,
     DatabaseDamaged,
     EngineDiffers,
-    KeyUnknown,
-    ManifestUnreadable,
     NotADatabase,
     ObjectDamaged,
     ObjectMissing,
@@ -29,9 +28,6 @@ from backups.store.project import ProjectStore
 
 # Packs are hashed so many bytes at a time: a pack need not fit into memory.
 _PIECE_SIZE = 1 << 22
-# What is wrong with the version itself. Any other StorageError tells of the storage as a whole,
-# which may be right again in an hour.
-_DAMAGES = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ class _HashedContent:
 def _damage_told() -> Iterator[None]:
     try:
         yield
-    except _DAMAGES as error:
+    except OBJECT_DAMAGE as error:
         raise VersionDamaged(error.reason) from error
     except (DatabaseDamaged, NotADatabase) as error:
         raise VersionDamaged(
@@ -135,7 +131,7 @@ def _check_objects(project_store: ProjectStore, outline: Outline, steps: "_Audit
         steps.read(0)
         try:
             check()
-        except _DAMAGES as error:
+        except OBJECT_DAMAGE as error:
             found.append(f"{label}: {error.reason}")
     if found:
         others = f", and {len(found) - 1} more of {len(objects)}" if len(found) > 1 else ""

@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, register
@@ -25,7 +26,7 @@ def check_keys(**kwargs: Any) -> list[CheckMessage]:
     except ValueError as error:
         found.append(Error(f"STORE_KEYS: {error}", id="backups.E001"))
     try:
-        seal_address(MANAGED)
+        seal_address(MANAGED, uuid4())
     except ImproperlyConfigured as error:
         found.append(Error(str(error), id="backups.E002"))
     return found
@@ -47,10 +48,12 @@ def check_sizes(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_transfers(**kwargs: Any) -> list[CheckMessage]:
-    """Somebody must be able to take a place, and to send something before he is given up."""
-    if settings.DOWNLOADS > 0 and settings.UPLOADS > 0 and settings.STALL_SECONDS > 0:
+    """There must be at least one slot for each direction, and time to send something in it."""
+    positive = ("DOWNLOADS", "UPLOADS", "STALL_SECONDS", "TRANSFER_SECONDS")
+    if all(getattr(settings, name) > 0 for name in positive) and settings.TRANSFER_RATE >= 0:
         return []
-    return [Error("DOWNLOADS, UPLOADS and STALL_SECONDS must be above 0", id="backups.E005")]
+    text = f"{', '.join(positive)} must be above 0, TRANSFER_RATE at least 0"
+    return [Error(text, id="backups.E005")]
 
 
 @register()
@@ -69,7 +72,7 @@ def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
         found.append(
             CheckWarning(
                 f"SQLite {TOOLS['sqlite']}, which reads and writes the project databases, has"
-                f" faults that newer ones have not: {'; '.join(faults)}",
+                f" faults that newer versions fix: {'; '.join(faults)}",
                 hint="Install the packages that requirements.txt names.",
                 id="backups.W001",
             )
@@ -77,8 +80,8 @@ def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
     if len(packages := sqlite_packages()) > 1:
         found.append(
             CheckWarning(
-                f"{' and '.join(packages)} bring SQLite into the same folder: to remove one takes"
-                " the other's files away",
+                f"{' and '.join(packages)} install SQLite into the same folder: removing one"
+                " deletes files of the other",
                 hint="Remove both, then install the packages that requirements.txt names.",
                 id="backups.W002",
             )
@@ -128,7 +131,7 @@ def _is_shared(root: Path) -> bool:
 
 
 def tell_sqlite(**kwargs: Any) -> list[CheckMessage]:
-    """Which SQLite it is. For `manage.py check` alone: other commands have no use for it."""
+    """Report which SQLite is used, for `manage.py check` alone: other commands need not."""
     packages = " and ".join(sqlite_packages()) or "a package of unknown name"
     return [
         Info(

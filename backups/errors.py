@@ -68,12 +68,24 @@ class ObjectDamaged(StorageError):
     """An object in the storage is not what was written."""
 
 
+class ObjectUnreadable(StorageError):
+    """The disk failed to read an object. That is no damage of it: it may be read in an hour."""
+
+
 class KeyUnknown(StorageError):
     """An object is sealed with a key that is not among the keys given."""
 
 
 class ManifestUnreadable(StorageError):
     """A version's manifest is damaged, or of a format that this code does not know."""
+
+
+OBJECT_DAMAGE = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
+"""What is wrong with stored objects themselves. Any other StorageError is about the storage as a
+whole, or passes."""
+
+OBJECT_UNUSABLE = (*OBJECT_DAMAGE, ObjectUnreadable)
+"""Why nothing can be made of an object now, for those who can do without it."""
 
 
 class SafetyNotKept(BackupsError):

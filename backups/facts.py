@@ -26,28 +26,37 @@ STRUCTURE_CHECKED = "structure_checked"
 """The fact that says whether all of the structure was looked at; false or absent if not."""
 
 
+NOT_YET = "not looked at yet: "
+"""How a text about what was unchecked begins if there was no time to look, and nothing else was in
+the way."""
+
+
 @dataclass(frozen=True)
 class Findings:
-    """What is known of the soundness of a version's database; empty texts for nothing."""
+    """What is known of the soundness of a version's database; empty texts for nothing. `values`:
+    rows that break a rule of the schema, and what virtual tables say of their own content."""
 
     damage: str = ""
     unchecked: str = ""
+    values: str = ""
 
 
 def findings_of(facts: Mapping[str, Any]) -> Findings:
-    """What these facts say of it. Those of older versions have no word of what was unchecked."""
+    """What these facts say of it. Those of older versions don't say what was unchecked."""
     damage, unchecked = facts.get(DAMAGE) or "", facts.get(UNCHECKED) or ""
     if not unchecked and not damage and not facts.get(STRUCTURE_CHECKED):
-        unchecked = "not all of the database was looked at"
-    return Findings(str(damage), str(unchecked))
+        unchecked = f"{NOT_YET}a verification checks all of it"
+    listed = facts.get(VALUES)
+    values = "; ".join(map(str, listed)) if isinstance(listed, list) else ""
+    return Findings(str(damage), str(unchecked), values)
 
 
 def is_unchecked(facts: Mapping[str, Any]) -> bool:
-    """Whether nobody looked if the database was sound, when a version of it was kept."""
+    """Whether the version was made without a check of all of the database's structure."""
     return facts.get(STRUCTURE_CHECKED) is False
 
 
 def passed_for_sound(facts: Mapping[str, Any]) -> bool:
-    """Whether the database passed for sound when it was backed up. Else its content is what was
-    to be kept, with whatever was wrong in it, and nothing can be held against the version."""
+    """Whether the check found the database sound when it was backed up. If not, the version holds
+    it with whatever was wrong in it, which is no fault of the version."""
     return not facts.get(DAMAGE) and not is_unchecked(facts)

@@ -2,7 +2,6 @@
 
 import base64
 import re
-from functools import partial
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
@@ -32,8 +31,7 @@ def file_answer(
     `wanted` and `only_if` are the headers Range and If-Range. Raises RangeNotSatisfiable,
     Throttled, JobNotStarted when the version can't be read.
     """
-    places.downloads.take(user.pk)
-    give_back = partial(places.downloads.give_back, user.pk)
+    give_back = places.downloads.take(user, backup.project).give_back
     try:
         download = download_of(backup)
         part = None

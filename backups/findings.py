@@ -1,9 +1,10 @@
-"""What is told of a version's database: in few words, and never more than Savepoint's own database
-can carry. The whole of it lies in the storage, sealed with the version.
+"""What Savepoint's own database keeps, and clients see, of a version's facts: bounded in size.
+
+All of the facts lie in the storage, sealed with the version.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED, Findings, findings_of
@@ -14,6 +15,7 @@ TEXT_LENGTH = 500
 FACTS_BYTES = 32 * 1024
 """The most bytes of JSON that a version's row keeps of its facts."""
 
+_OF_VALUES = "SQLite reports of rows: "
 _TABLES, _TABLES_MORE = "tables", "tables_more"
 _NAME_LENGTH = 200
 _LIST_LENGTH = 20
@@ -50,12 +52,23 @@ def bounded_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def columns_of_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a version's row that its facts fill."""
-    return {"facts": bounded_facts(facts), **columns_of_findings(findings_of(facts))}
+    return {"facts": bounded_facts(facts), **columns_of_findings(findings_of(facts), ())}
 
 
-def columns_of_findings(findings: Findings) -> dict[str, str]:
-    """The columns of a version's row that tell of its database's soundness."""
-    return {"damage": shortened(findings.damage), "unchecked": shortened(findings.unchecked)}
+def columns_of_findings(findings: Findings, remarks: Iterable[str]) -> dict[str, Any]:
+    """The columns of a version's row that tell of its database's soundness; `remarks`: those that
+    the row has."""
+    return {
+        "damage": shortened(findings.damage),
+        "unchecked": shortened(findings.unchecked),
+        "remarks": remarks_with(findings, remarks),
+    }
+
+
+def remarks_with(findings: Findings, remarks: Iterable[str] = ()) -> list[str]:
+    """These remarks, with what is known of values now in place of what was known."""
+    kept = [remark for remark in remarks if not remark.startswith(_OF_VALUES)]
+    return [*kept, shortened(_OF_VALUES + findings.values)] if findings.values else kept
 
 
 def as_fields(findings: Findings) -> dict[str, Any]:
@@ -66,9 +79,12 @@ def as_fields(findings: Findings) -> dict[str, Any]:
     }
 
 
-def as_info(findings: Findings) -> dict[str, Any]:
-    """As a job's info tells it: only what there is."""
-    return {name: text for name, text in as_fields(findings).items() if text}
+def as_info(findings: Findings, remarks: Iterable[str] = ()) -> dict[str, Any]:
+    """As a job's info tells it: only what there is. `remarks`: others of the version."""
+    info: dict[str, Any] = {name: text for name, text in as_fields(findings).items() if text}
+    if told := remarks_with(findings, remarks):
+        info["remarks"] = told
+    return info
 
 
 def _bytes_of(value: Any) -> int:

@@ -3,7 +3,7 @@
 from backups.engines.sqlite_header import COMPRESSED, MAGIC, perhaps_encrypted
 
 LOOKED_AT_BYTES = 1 << 16
-"""So much of a file's beginning is looked at."""
+"""How many bytes of a file's beginning are looked at."""
 
 WAL_REMARK = "the file is in WAL mode; changes that were only in its -wal file are not in it"
 
@@ -11,7 +11,7 @@ _FILE_FORMAT = slice(18, 20)  # who writes and who reads it: 1 = rollback journa
 
 
 def refusal_of(beginning: bytes) -> str | None:
-    """Why a file that begins so can't be imported; None if it is a SQLite database.
+    """Why a file with this beginning can't be imported; None if it is a SQLite database.
 
     A file of no bytes is one: SQLite's database with nothing in it.
     """
@@ -28,5 +28,5 @@ def refusal_of(beginning: bytes) -> str | None:
 
 
 def remarks_on(beginning: bytes) -> list[str]:
-    """What to know of a SQLite database that came as a file and begins so."""
+    """Notes for the user about an imported SQLite database with this beginning."""
     return [WAL_REMARK] if beginning[_FILE_FORMAT] == b"\2\2" else []

@@ -15,6 +15,11 @@ class BackupQuerySet(QuerySet["Backup"]):
         """The versions that exist for clients: made whole, and not deleted."""
         return self.filter(completed_on__isnull=False, deleted_on=None)
 
+    def stored(self) -> "BackupQuerySet":
+        """Those whose objects stay in the storage: all that can be restored, and those that were
+        found there too damaged to be listed, until they are deleted."""
+        return self.filter(deleted_on=None).exclude(manifest_key="")
+
 
 class Backup(models.Model):
     """A version of a project's database, from the moment in which its number is given.
@@ -120,7 +125,8 @@ class Backup(models.Model):
         """Keep what a verification found out about the database, with all of the project's
         versions that have the same content."""
         alike = Backup.objects.filter(project=self.project, content_hash=self.content_hash)
-        alike.update(**columns_of_findings(findings))
+        for pk, remarks in alike.values_list("pk", "remarks"):
+            alike.filter(pk=pk).update(**columns_of_findings(findings, remarks))
 
     def wire(self) -> dict[str, Any]:
         """The version as it stands in a project's list of versions."""

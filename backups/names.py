@@ -3,10 +3,10 @@
 import re
 import unicodedata
 
-from projects.errors import InvalidName
-from projects.names import MAX_LENGTH, shown_name, visible_text
+from projects.errors import InvalidName, InvalidParameters
+from projects.names import MAX_LENGTH, NO_HIDDEN, has_hidden, shown_name, visible_text
 
-__all__ = ["MAX_LENGTH", "checked_name", "default_name"]
+__all__ = ["MAX_LENGTH", "checked_maker", "checked_name", "default_name"]
 
 # Compatibility forms are folded before: full-width letters, circled digits, odd spaces.
 IMITATION = re.compile(r"backup\s*(\d+)")
@@ -14,6 +14,15 @@ IMITATION = re.compile(r"backup\s*(\d+)")
 
 def default_name(version: int) -> str:
     return f"Backup {version}"
+
+
+def checked_maker(created_by: str) -> str:
+    """Who a version is said to be made by, as it was given; raises InvalidParameters."""
+    if has_hidden(created_by):
+        raise InvalidParameters(created_by=NO_HIDDEN)
+    if not visible_text(created_by):
+        raise InvalidParameters(created_by="must not be blank")
+    return created_by
 
 
 def checked_name(name: str, version: int) -> str:

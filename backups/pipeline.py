@@ -83,3 +83,4 @@ def purge(project_store: ProjectStore, progress: Progress) -> None:
         progress(len(keys), len(keys) - done)
         project_store.store.delete(key)
     project_store.store.flush()
+    project_store.index_cache().remove()

@@ -14,7 +14,7 @@ from backups import targets
 from backups.errors import JobNotStarted, VersionUnknown
 from backups.listing import latest_backup
 from backups.models import Backup
-from backups.names import checked_name, default_name
+from backups.names import checked_maker, checked_name, default_name
 from backups.numbers import next_version
 from jobs import lifecycle
 from jobs.models import Job
@@ -83,7 +83,8 @@ def reserve_version(
     total: int,
 ) -> Requested:
     """Give the next version its number, and queue the job of this kind that makes it, in the
-    caller's transaction. Raises NotAllowed for a deleted project, InvalidName."""
+    caller's transaction. Raises NotAllowed for a deleted project, InvalidName, or
+    InvalidParameters for a maker whose name can't be shown."""
     lock_project(project)
     version = next_version(project)
     name = default_name(version) if name is None else checked_name(name, version)
@@ -98,7 +99,7 @@ def reserve_version(
         project=project,
         version=version,
         name=name,
-        created_by=created_by,
+        created_by=checked_maker(created_by),
         created_on=timezone.now(),
         requested_by=requested_by,
         purpose=purpose,
@@ -210,6 +211,6 @@ def delete_backups(*, project: Project, versions: Iterable[int]) -> None:
     """Take these versions off the list for good; those that are not on it are passed over."""
     with transaction.atomic():
         lock_project(project)
-        listed = Backup.objects.restorable().filter(project=project, version__in=list(versions))
+        listed = Backup.objects.stored().filter(project=project, version__in=list(versions))
         if listed.update(deleted_on=timezone.now()):
             record_project(Action.UPDATE, project)

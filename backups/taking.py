@@ -1,7 +1,7 @@
 """From a database to a stored version."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,10 @@ from backups.engines.interface import Engine, Progress, Snapshot
 from backups.errors import ManifestUnreadable
 from backups.phases import TakeProgress
 from backups.store.draft import Draft
+from backups.store.lender import Lender, usable_lender
+from backups.store.lenders import Lenders
 from backups.store.manifest import Manifest
 from backups.store.outline import Outline
-from backups.store.parent import Parent, usable_parent
 from backups.store.project import ProjectStore
 from backups.store.tables import Table
 
@@ -57,16 +58,18 @@ def take(
     label: VersionLabel,
     *,
     parent_key: str | None,
+    lender_keys: Sequence[str] = (),
     parent_state: str = "",
     keep_damaged: bool = False,
     progress: Progress,
 ) -> Taken:
     """Store what the database holds now as a version.
 
-    For `parent_key` see `take_snapshot`. `parent_state` is what `Taken.source_state` of that
-    version was: if the engine tells the same now, the database is not read. Unless `keep_damaged`,
-    a database that is found to be damaged is refused: DatabaseDamaged. Nothing that was stored
-    stays when this raises: SourceError, StorageError, or what `progress` raised.
+    For `parent_key` and `lender_keys` see `take_snapshot`. `parent_state` is what
+    `Taken.source_state` of the parent was: if the engine tells the same now, the database is not
+    read. Unless `keep_damaged`, a database that is found to be damaged is refused: DatabaseDamaged.
+    Nothing that was stored stays when this raises: SourceError, StorageError, or what `progress`
+    raised.
     """
     state = engine.state()
     if parent_key and state and state == parent_state:
@@ -75,7 +78,13 @@ def take(
             return taken
     with engine.snapshot(keep_damaged=keep_damaged) as snapshot:
         return take_snapshot(
-            snapshot, project_store, label, parent_key=parent_key, state=state, progress=progress
+            snapshot,
+            project_store,
+            label,
+            parent_key=parent_key,
+            lender_keys=lender_keys,
+            state=state,
+            progress=progress,
         )
 
 
@@ -85,21 +94,27 @@ def take_snapshot(
     label: VersionLabel,
     *,
     parent_key: str | None,
+    lender_keys: Sequence[str] = (),
     state: str = "",
     progress: Progress,
 ) -> Taken:
     """Store a snapshot as a version.
 
-    `parent_key` is the manifest key of an earlier version; what it has is not stored again. A
-    parent that is damaged or gone makes the version larger, never wrong. `state` is what the
+    `parent_key` and `lender_keys` are the manifest keys of earlier versions, which must be listed
+    until this one is; what any of them has is not stored again. The parent is compared first; if it
+    is of no use the newest of the others takes its part. Versions that are damaged or gone make the
+    new one larger, never wrong. `state` is what the
     engine told before the snapshot. Nothing that was stored stays when this raises: SourceError,
     StorageError, or what `progress` raised. `progress` reaches 0 after all has been read back.
     """
     steps = TakeProgress(progress, snapshot.units, snapshot.unit_size)
     shape = project_store.shape(snapshot.unit_size)
     with project_store.press() as press, _undone_on_failure() as undo:
-        parent = usable_parent(project_store, parent_key, snapshot.engine, shape)
-        draft = Draft(project_store, press, shape, parent)
+        lenders = Lenders(project_store, lender_keys, snapshot.engine, shape, preferred=parent_key)
+        parent = lenders.leading
+        draft = Draft(
+            project_store, press, shape, lenders, version=label.version, size=snapshot.size
+        )
         undo.append(draft.abort)
         for length in draft.add_all(snapshot.blocks(shape.block_size)):
             if draft.differs:
@@ -116,6 +131,7 @@ def take_snapshot(
         stored = sum(table.length for table in draft.new_tables)
         stored += sum(pack.length for pack in draft.new_packs.values())
         taken = _listable(project_store, manifest, described, parent, stored, state, undo)
+        lenders.remember(taken.manifest_key, manifest, described)
         steps.done()
     return taken
 
@@ -129,7 +145,7 @@ def _taken_again(
     progress: Progress,
 ) -> Taken | None:
     """A version with the parent's content; None when the parent can't answer for it."""
-    parent = usable_parent(project_store, parent_key, engine)
+    parent = usable_lender(project_store, parent_key, engine)
     if parent is None or not parent.is_sound or not parent.is_there():
         return None
     steps = TakeProgress(progress, parent.outline.units, parent.outline.unit_size)
@@ -150,7 +166,7 @@ def _taken_again(
 def _manifest(
     project_store: ProjectStore,
     label: VersionLabel,
-    parent: Parent | None,
+    parent: Lender | None,
     engine: str,
     tools: Mapping[str, str],
     *,
@@ -173,7 +189,7 @@ def _listable(
     project_store: ProjectStore,
     manifest: Manifest,
     described: Outline,
-    parent: Parent | None,
+    parent: Lender | None,
     stored: int,
     state: str,
     undo: Undo,

@@ -87,6 +87,7 @@ def store_under(gid: str) -> ProjectStore:
         block_size=settings.BLOCK_BYTES,
         frame_size=settings.FRAME_BYTES,
         pack_size=settings.PACK_BYTES,
+        cache=Path(settings.CACHE_DIR),
     )
 
 

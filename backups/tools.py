@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from backups.engines.sqlite_connection import SQLITE_VERSION
 
-# As clients are told.
+# As the API reports it.
 TOOLS = {"sqlite": SQLITE_VERSION}
 
-# Those that bring the SQLite that the engine uses; all put it into the same folder.
+# Packages that bring the engine's SQLite. All install into the same folder.
 _PACKAGES = ("arize-phoenix-sqlean", "sqlean.py")
 
 
@@ -35,13 +35,13 @@ _FAULTS = (
 
 
 def known_faults(sqlite_version: str) -> list[str]:
-    """What can go wrong with a SQLite of this version, each in half a sentence."""
+    """The known faults of a SQLite of this version, each in half a sentence."""
     version = tuple(int(number) for number in sqlite_version.split("."))
     return [fault.harm for fault in _FAULTS if version < fault.fixed_in]
 
 
 def sqlite_packages() -> list[str]:
-    """The installed packages, name and version, that bring that SQLite: one, if all is well."""
+    """Name and version of each installed package with the engine's SQLite: one, if all is well."""
     found = []
     for name in _PACKAGES:
         try:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from backups.engines.sqlite_connection import SQLITE_VERSION
-from benchmarks import catalogue, goals, growth, latency, versions, writer
+from benchmarks import catalogue, goals, growth, latency, returns, versions, writer
 from benchmarks.contestants import Savepoint
 from benchmarks.measure import Results, forked
 
-PARTS = ("versions", "memory", "growth", "writer", "latency")
+PARTS = ("versions", "returns", "memory", "growth", "writer", "latency")
 # As config.settings has it for workers.
 WORKER_NICE = 10
 # Long histories, and writers, are measured on smaller databases: there is no end else.
@@ -64,6 +64,10 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     if "versions" in parts:
         missing = versions.measure(folder / "versions", origin, results, options.rounds)
         found += goals.of_versions(results)
+    if "returns" in parts:
+        sizes = returns.measure(folder / "returns", small, results)
+        figures.append({"name": "contents that come back: bytes", "value": sizes})
+        found += goals.of_returns(results, sizes["content"])
     if "memory" in parts:
         double = folder / "double.db"
         forked(lambda: catalogue.make(double, options.size_mb * 2))

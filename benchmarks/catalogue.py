@@ -37,6 +37,44 @@ def change(path: Path, step: str, seed: int = 7) -> None:
         connection.close()
 
 
+def make_other(path: Path) -> None:
+    """Change every row of the database, so that hardly a page of it is what it was."""
+    chance = random.Random(11)
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.create_function("other", 1, lambda length: chance.randbytes(length))
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE images SET data = other(length(data))")
+        connection.execute("UPDATE products SET attributes = hex(other(60)), name = 'N' || name")
+        connection.execute("UPDATE prices SET cents = cents + 1")
+        connection.execute("UPDATE relations SET kind = 'other ' || kind")
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
+
+
+def repeat(path: Path) -> None:
+    """Store what two of the tables hold once more: the same rows, on other pages."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("CREATE TABLE products_again AS SELECT * FROM products")
+        connection.execute("CREATE TABLE images_again AS SELECT * FROM images")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
+
+
+def touch(path: Path, number: int) -> None:
+    """Change one row: what a restore does to a database at least."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("UPDATE categories SET name = name || ? WHERE id = 1", (str(number),))
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
+
+
 def percent_changed(path: Path, seed: int) -> None:
     """Change 1 % of the rows at random places."""
     change(path, "b", seed)

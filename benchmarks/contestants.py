@@ -81,7 +81,11 @@ class Savepoint(Restorer):
 
     def project(self) -> ProjectStore:
         return ProjectStore(
-            LocalStore(self.store), Keyring.of(bytes(32)), "g", pack_size=PACK_BYTES
+            LocalStore(self.store),
+            Keyring.of(bytes(32)),
+            "g",
+            pack_size=PACK_BYTES,
+            cache=self.folder / "cache",
         )
 
     def engine(self, path: Path) -> SqliteEngine:
@@ -93,6 +97,7 @@ class Savepoint(Restorer):
             self.project(),
             VersionLabel(len(self.manifest_keys) + 1, "a", "benchmark", 0.0),
             parent_key=self.manifest_keys[-1] if self.manifest_keys else None,
+            lender_keys=self.manifest_keys,
             parent_state=self.states[-1] if self.by_state and self.states else "",
             progress=_ignore,
         )

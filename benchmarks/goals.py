@@ -91,6 +91,34 @@ def of_versions(results: Results) -> list[Goal]:
     ]
 
 
+def of_returns(results: Results, content_bytes: int) -> list[Goal]:
+    """What it costs when a stored content comes back; the goals whose contestants were there."""
+    wall, stored = results.wall, results.stored
+    goals = [
+        Goal("to and fro: bytes / the content's", stored(OURS, "to and fro") / content_bytes, 0.01),
+        Goal(
+            "import of a copy: bytes / the content's",
+            stored(OURS, "import of a copy") / content_bytes,
+            0.01,
+        ),
+    ]
+    if results.has(RESTIC, "to and fro"):
+        goals += [
+            Goal(
+                "to and fro: restic's time / ours",
+                wall(RESTIC, "to and fro") / wall(OURS, "to and fro"),
+                2,
+                True,
+            ),
+            Goal(
+                "repeated content: bytes / restic's",
+                stored(OURS, "repeated content") / stored(RESTIC, "repeated content"),
+                1.02,
+            ),
+        ]
+    return goals
+
+
 def of_growth(results: Results) -> Goal:
     """Whether a version costs as much time late as early."""
     early = results.wall(OURS, "growth, 2nd to 6th")

@@ -1,9 +1,12 @@
 """How much of a request's body is taken in at all, before anything else looks at it."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+from django.conf import settings
 
 from config.errors import Failure
 
@@ -14,11 +17,13 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 TOO_LARGE = Failure(413, {})
+TOO_SLOW = Failure(400, {"body": "stopped coming"})
 
 
 class BoundedBody:
     """Reads a body of at most `limit` bytes and hands it on in one piece with its true length.
 
+    All of it must come in REQUEST_SECONDS.
     Without it a body of any length would be spooled to disk before its length is looked at, and
     one that is sent in chunks, having no Content-Length, would be taken for an empty one.
     """
@@ -33,16 +38,21 @@ class BoundedBody:
             await refuse(send, TOO_LARGE)
             return
         body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self.limit:
-                await refuse(send, TOO_LARGE)
-                return
+        try:
+            async with asyncio.timeout(settings.REQUEST_SECONDS):
+                more = True
+                while more and len(body) <= self.limit:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            await refuse(send, TOO_SLOW)
+            return
+        if len(body) > self.limit:
+            await refuse(send, TOO_LARGE)
+            return
         if body and not length:
             headers = [*scope["headers"], (b"content-length", str(len(body)).encode())]
             scope = scope | {"headers": headers}

@@ -9,10 +9,19 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.places import BASE_DIR, DATA_DIR, KEY_DIR, RUN_DIR, SCRATCH_DIR, STORE_DIR, env
+from config.places import (
+    BASE_DIR,
+    CACHE_DIR,
+    DATA_DIR,
+    KEY_DIR,
+    RUN_DIR,
+    SCRATCH_DIR,
+    STORE_DIR,
+    env,
+)
 from config.release import VERSION
 
-__all__ = ["KEY_DIR", "RUN_DIR", "SCRATCH_DIR", "STORE_DIR"]
+__all__ = ["CACHE_DIR", "KEY_DIR", "RUN_DIR", "SCRATCH_DIR", "STORE_DIR"]
 
 
 def key(name: str, file: str) -> str:
@@ -57,7 +66,13 @@ SECURE_HSTS_SECONDS = 365 * 86400 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
+LOGIN_REDIRECT_URL = "admin:index"
+# The admin's session ends so long after its last page.
+SESSION_COOKIE_AGE = env.int("ADMIN_IDLE_SECONDS", default=3600)
+SESSION_SAVE_EVERY_REQUEST = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# So long may a request's head take to come, and then its body, unless that is a file.
+REQUEST_SECONDS = env.float("REQUEST_SECONDS", default=60.0)
 
 AUTH_USER_MODEL = "projects.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -94,6 +109,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
+    "config.middleware.PagePolicy",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -193,12 +209,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "docExpansion": "list", "validatorUrl": None},
 }
 
-# Number of calls / s, m, h or d: each in one web process, by user, address, address with name, and
-# project.
+# Number of calls / s, m, h or d, in all web processes of this machine together: by user, address,
+# address with name, name, and project. So many at once, then one in each such part of the period.
 THROTTLE_RATES = {
     "calls": env.str("THROTTLE_CALLS", default="1200/m"),
     "sign_in_address": env.str("THROTTLE_SIGN_IN_ADDRESS", default="60/m"),
     "sign_in_name": env.str("THROTTLE_SIGN_IN_NAME", default="10/m"),
+    "sign_in_anywhere": env.str("THROTTLE_SIGN_IN_ANYWHERE", default="300/d"),
     "create": env.str("THROTTLE_CREATE", default="60/m"),
 }
 
@@ -218,6 +235,17 @@ JOB_TASKS = {
     "clone_backup": "backups.tasks.clone.clone_backup",
     "import_version": "backups.tasks.imports.import_version",
 }
+# What whoever asked for a job must still be allowed when it begins: kind -> the role in its
+# project, and the permission that stands for it in the admin, if the admin can ask for it.
+JOB_RIGHTS = {
+    "backup_project": ("member", "backups.add_backup"),
+    "restore_project": ("member", "backups.change_backup"),
+    "purge_project": ("owner", ""),
+    "sweep_project": ("owner", ""),
+    "verify_backup": ("member", "backups.change_backup"),
+    "clone_backup": ("owner", ""),
+    "import_version": ("member", ""),
+}
 # What is done now and then beside the jobs: functions without arguments.
 HOUSEKEEPING = [
     "backups.sweeps.request_due",
@@ -225,7 +253,10 @@ HOUSEKEEPING = [
     "backups.uploads.remove_abandoned",
 ]
 HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", default=60.0)
-WORKERS = env.int("WORKERS", default=2)
+WORKERS = env.int("WORKERS", default=3)
+# How many jobs of one person's may run at once; 0: on all workers but one, so that the jobs of
+# others need not wait for theirs.
+JOBS_PER_OWNER = env.int("JOBS_PER_OWNER", default=0)
 # The niceness of the threads that do jobs: with 0 they share alike with all other programs.
 WORKER_NICE = env.int("WORKER_NICE", default=10)
 JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
@@ -279,10 +310,13 @@ VERIFY_DAYS = env.int("VERIFY_DAYS", default=30)
 # serves at once: each takes some 80 MB of memory.
 IMPORT_BYTES = env.int("IMPORT_BYTES", default=10737418240)
 DOWNLOADS = env.int("DOWNLOADS", default=4)
-# How many uploads a web process takes at once, and after how many seconds in which a client has
-# sent nothing, or taken nothing worth mentioning, its upload or download is broken off.
+# How many uploads a web process takes at once. An upload or download is broken off when it was
+# waited for the client so many seconds in which fewer bytes a second came, or were taken, than the
+# rate says; or when the whole lasts too long.
 UPLOADS = env.int("UPLOADS", default=4)
 STALL_SECONDS = env.float("STALL_SECONDS", default=300.0)
+TRANSFER_RATE = env.int("TRANSFER_RATE", default=16384)
+TRANSFER_SECONDS = env.float("TRANSFER_SECONDS", default=43200.0)
 BLOCK_BYTES = env.int("BLOCK_BYTES", default=64 * 1024)
 FRAME_BYTES = env.int("FRAME_BYTES", default=256 * 1024)
 PACK_BYTES = env.int("PACK_BYTES", default=32 * 1024 * 1024)
@@ -296,7 +330,12 @@ SWEEP_GRACE_SECONDS = env.float("SWEEP_GRACE_SECONDS", default=3600.0)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "config.logs.OneLine",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
@@ -306,5 +345,7 @@ LOGGING = {
             "level": env.str("QUEUE_LOG_LEVEL", default="WARNING"),
             "propagate": False,
         },
+        # The server brings handlers of its own; what they write must be no less safe to read.
+        "uvicorn": {"handlers": ["console"], "level": "WARNING", "propagate": False},
     },
 }

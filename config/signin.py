@@ -24,7 +24,7 @@ from projects.serializers import (
     project_entities,
     user_entity,
 )
-from projects.throttles import AddressThrottle, NameThrottle
+from projects.throttles import AddressThrottle, AnywhereThrottle, NameThrottle
 from projects.tokens import RefreshToken, SessionToken
 
 Payload = dict[str, dict[str, Any]]
@@ -110,7 +110,13 @@ class PublicView(APIView):
 class SignInView(PublicView):
     """A view that takes a password or a key: who guesses is slowed down."""
 
-    throttle_classes = (AddressThrottle, NameThrottle)
+    throttle_classes = (AddressThrottle, NameThrottle, AnywhereThrottle)
+
+    def check_throttles(self, request: Request) -> None:
+        """What the first of them refuses is not counted by the others, as the framework would."""
+        for throttle in self.get_throttles():
+            if not throttle.allow_request(request, self):
+                self.throttled(request, throttle.wait() or 1)
 
 
 class PingView(PublicView):

@@ -1,5 +1,6 @@
 """Savepoint's admin site."""
 
+import math
 from typing import Any, cast
 
 from django.contrib.admin import AdminSite
@@ -9,11 +10,11 @@ from django.template.response import TemplateResponse
 
 from projects.changes import Action, record_user
 from projects.models import User
-from projects.throttles import AddressThrottle, FormNameThrottle
+from projects.throttles import AddressThrottle, FormAnywhereThrottle, FormNameThrottle
 
 
 class Site(AdminSite):
-    """Django's, but a person's change of his own password is recorded as any other's is."""
+    """Django's, but people who change their own password have it recorded like any other change."""
 
     site_header = site_title = "Savepoint"
     index_title = "Projects, versions and jobs"
@@ -22,10 +23,10 @@ class Site(AdminSite):
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """As slow for those who guess at passwords as the sign-in of the API is."""
         if request.method == "POST":
-            for throttle in (AddressThrottle(), FormNameThrottle()):
+            for throttle in (AddressThrottle(), FormNameThrottle(), FormAnywhereThrottle()):
                 # What they look at, forms' requests have too; there is no view of the API here.
                 if not throttle.allow_request(cast(Any, request), cast(Any, None)):
-                    seconds = str(int(throttle.wait() or 1))
+                    seconds = str(math.ceil(throttle.wait()))
                     text = f"Too many attempts to sign in. Try again in {seconds} seconds."
                     return HttpResponse(
                         text,

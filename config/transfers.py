@@ -1,12 +1,10 @@
 """Calls that are answered with a long file end with their client, and not later."""
 
-import asyncio
 import logging
-
-from django.conf import settings
 
 from backups.streams import SCOPE_KEY, Transfer
 from config.body import Application, Message, Receive, Send
+from config.pace import Pace, TooSlow
 
 logger = logging.getLogger(__name__)
 
@@ -19,26 +17,20 @@ class EndedTransfers:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         transfer = Transfer()
-        stalled = False
+        pace = Pace()
 
         async def send_in_time(message: Message) -> None:
-            nonlocal stalled
             if not transfer.has_begun:
                 await send(message)
                 return
-            try:
-                async with asyncio.timeout(settings.STALL_SECONDS):
-                    await send(message)
-            except TimeoutError:
-                stalled = True
-                raise
+            async with pace.waiting():
+                await send(message)
+            pace.moved(len(message.get("body", b"")))
 
         try:
             await self.application(scope | {SCOPE_KEY: transfer}, receive, send_in_time)
-        except TimeoutError:
-            if not stalled:
-                raise
+        except TooSlow:
             # The server closes the connection, as the answer is not complete.
-            logger.warning("a client takes nothing of a download any more: it is broken off")
+            logger.warning("a client takes too little of a download: it is broken off")
         finally:
             transfer.end()

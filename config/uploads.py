@@ -21,10 +21,11 @@ from backups.uploads import SCOPE_KEY
 from config.body import Application, Message, Receive, Send, refuse
 from config.errors import Failure, failure_of
 from config.multipart import Form, FormTooLarge
+from config.pace import Pace, TooSlow
 from projects.access import gid_of, membership_for
 from projects.authentication import read_token
 from projects.errors import NotAllowed, NotAuthenticated
-from projects.models import Membership, User
+from projects.models import Membership
 from projects.tokens import SessionToken
 
 # What a multipart body may have beside its file.
@@ -54,9 +55,9 @@ class ReceivedUploads:
             # The view says why. What the client is still sending is not read.
             await self._answer(scope, b"", _closing(send), receive)
             return
-        user, token = sender
+        membership, token = sender
         try:
-            places.uploads.take(user.pk)
+            place = places.uploads.take(membership.user, membership.project)
         except Throttled as error:
             if failure := failure_of(error):
                 await refuse(send, failure)
@@ -64,7 +65,7 @@ class ReceivedUploads:
         try:
             await self._receive(scope, options.get(b"boundary", b""), token, receive, send)
         finally:
-            places.uploads.give_back(user.pk)
+            place.give_back()
 
     async def _receive(
         self, scope: Message, boundary: bytes, token: SessionToken, receive: Receive, send: Send
@@ -127,18 +128,19 @@ class _Gone(Exception):
 
 async def _received(form: Form, receive: Receive) -> Failure | None:
     """Read the body into the form; what to answer when that can't be done. Raises _Gone."""
+    pace = Pace()
     try:
         more = True
         while more:
-            try:
-                async with asyncio.timeout(settings.STALL_SECONDS):
-                    message = await receive()
-            except TimeoutError:
-                return Failure(400, {"body": "stopped coming"})
+            async with pace.waiting():
+                message = await receive()
             if message["type"] == "http.disconnect":
                 raise _Gone
-            more = message.get("more_body", False)
-            await asyncio.to_thread(form.feed, message.get("body", b""), last=not more)
+            more, piece = message.get("more_body", False), message.get("body", b"")
+            pace.moved(len(piece))
+            await asyncio.to_thread(form.feed, piece, last=not more)
+    except TooSlow:
+        return Failure(400, {"body": "stopped coming"})
     except FormTooLarge:
         return Failure(413, {})
     except (FormParserError, ValueError) as error:
@@ -149,15 +151,15 @@ async def _received(form: Form, receive: Receive) -> Failure | None:
     return None
 
 
-def _sender(authorization: str, gid: str) -> tuple[User, SessionToken] | None:
-    """Whose token it is, if he may bring a file for the project."""
+def _sender(authorization: str, gid: str) -> tuple[Membership, SessionToken] | None:
+    """The membership and session of the token, if its user may upload a file for the project."""
     kind, _, token = authorization.partition(" ")
     try:
         user, session = read_token(token.strip(), SessionToken)
-        membership_for(user, gid_of(gid), Membership.Role.MEMBER)
+        membership = membership_for(user, gid_of(gid), Membership.Role.MEMBER)
     except (NotAuthenticated, NotAllowed):
         return None
-    return (user, session) if kind == "Bearer" else None
+    return (membership, session) if kind == "Bearer" else None
 
 
 def _header(scope: Message, name: bytes) -> bytes:

@@ -44,7 +44,7 @@ def ring(name: str) -> None:
             for entry in os.listdir(folder):
                 _ring_one(sender, folder / entry, f"{short}/{entry}")
     except OSError:
-        logger.warning("the bell %s can't be rung; who waits will look by himself", name)
+        logger.warning("can't wake who waits for %s; they will find it by polling", name)
 
 
 def _ring_one(sender: socket.socket, path: Path, short: str) -> None:

@@ -15,6 +15,9 @@ def check_kinds(**kwargs: Any) -> list[CheckMessage]:
         if reason := _why_not_callable(name):
             hint = "JOB_TASKS maps a kind of job to the dotted name of a function."
             found.append(Error(f"the job {kind!r}: {reason}", hint=hint, id="jobs.E001"))
+        if kind not in settings.JOB_RIGHTS:
+            hint = "JOB_RIGHTS says what whoever asked for it must still be allowed."
+            found.append(Error(f"the job {kind!r} has no right", hint=hint, id="jobs.E007"))
     for name in settings.HOUSEKEEPING:
         if reason := _why_not_callable(name):
             hint = "HOUSEKEEPING has dotted names of functions."

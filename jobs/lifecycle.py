@@ -7,17 +7,19 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, Exists, F, OuterRef, QuerySet, Value
+from django.db.models import DateTimeField, F, QuerySet, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from jobs import events, queue
+from jobs import events, queue, shares
 from jobs.errors import LeaseLost, ProjectBusy
 from jobs.lease import Claim, changed, job_event, lease_end, renew
 from jobs.models import Job
 from projects.models import Project, User
+from projects.rights import may_still
 
 CANCELLED = "cancelled"
+NO_RIGHT = "whoever asked for it has no right to it any more"
 
 
 def process_error(kind: str, reason: str) -> dict[str, Any]:
@@ -58,15 +60,22 @@ def submit(
 
 
 def claim(token: str, worker: str) -> Claim | None:
-    """Take a queued job if no earlier one of its project is still to be done; None if not."""
-    earlier = Job.objects.filter(
-        project=OuterRef("project"), status__in=Job.ACTIVE, pk__lt=OuterRef("pk")
-    )
-    free = Job.objects.filter(~Exists(earlier), token=token, status=Job.Status.QUEUED)
+    """Take a queued job if it may begin now; see `shares.claimable`. None if not.
+
+    One whose asker has lost the right to it is rejected instead.
+    """
     now = timezone.now()
+    waiting = Job.objects.select_related("project__owner", "requested_by")
     try:
         with transaction.atomic():
-            taken = free.update(
+            job = waiting.filter(token=token, status=Job.Status.QUEUED).first()
+            if job is None or not _is_claimable(job):
+                return None
+            row = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
+            if not _has_right(job):
+                _reject(job, row, error=process_error(job.kind, NO_RIGHT))
+                return None
+            taken = row.update(
                 status=Job.Status.PROCESSING,
                 lease_number=F("lease_number") + 1,
                 lease_until=lease_end(),
@@ -76,17 +85,45 @@ def claim(token: str, worker: str) -> Claim | None:
             )
             if not taken:
                 return None
-            job = Job.objects.select_related("project", "project__owner").get(token=token)
+            job = Job.objects.select_related("project", "project__owner").get(pk=job.pk)
             events.record([job_event(job)])
     except IntegrityError:
         return None  # another job of the project was claimed at the same moment
     return Claim(job, job.lease_number)
 
 
-def _put_next(project_id: int) -> None:
-    """Put the oldest waiting job of the project on the queue."""
-    waiting = Job.objects.filter(project_id=project_id, status=Job.Status.QUEUED).order_by("pk")
-    if job := waiting.first():
+def _is_claimable(job: Job) -> bool:
+    """Whether the job may begin now. Until the commit nobody else begins one of these people's."""
+    people = [pk for pk in (job.project.owner_id, job.requested_by_id) if pk is not None]
+    list(User.objects.select_for_update().filter(pk__in=people).order_by("pk").values_list("pk"))
+    return shares.claimable().filter(pk=job.pk).exists()
+
+
+def _has_right(job: Job) -> bool:
+    """Whether whoever asked for the job may still do so; operators always may."""
+    # An earlier attempt may be in force already: this one has to find that out.
+    if job.requested_by is None or job.checkpoint:
+        return True
+    right = settings.JOB_RIGHTS.get(job.kind)
+    if right is None:
+        return False
+    role, permission = right
+    return may_still(job.requested_by, job.project, role=role, permission=permission)
+
+
+def _reject(job: Job, row: QuerySet[Job], *, error: dict[str, Any] | None = None) -> bool:
+    """Refuse a job that waits, in the caller's transaction; False if it does not wait any more."""
+    now = timezone.now()
+    if not row.update(status=Job.Status.REJECTED, error=error, updated_on=now, ended_on=now):
+        return False
+    _put_next(job)
+    events.record([changed(job)])
+    return True
+
+
+def _put_next(ended: Job) -> None:
+    """Put what may begin, now that this job does not run any more, on the queue."""
+    for job in shares.freed_by(ended):
         put_again(job)
 
 
@@ -140,7 +177,7 @@ def _ending(claim: Claim, rows: QuerySet[Job], **outcome: Any) -> Iterator[list[
             raise LeaseLost
         drafts: list[events.Draft] = []
         yield drafts
-        _put_next(claim.job.project_id)
+        _put_next(claim.job)
         events.record([*drafts, changed(claim.job)])
 
 
@@ -196,11 +233,7 @@ def cancel(job: Job) -> Job:
     """
     now = timezone.now()
     with transaction.atomic():
-        waiting = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
-        if waiting.update(status=Job.Status.REJECTED, updated_on=now, ended_on=now):
-            _put_next(job.project_id)
-            events.record([changed(job)])
-        else:
+        if not _reject(job, Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)):
             Job.objects.filter(
                 pk=job.pk, status=Job.Status.PROCESSING, cancel_requested_on=None
             ).update(cancel_requested_on=now)
@@ -239,7 +272,7 @@ def _end_failed(job: Job, rows: QuerySet[Job], reason: str) -> bool:
             ended_on=now,
         ):
             return False
-        _put_next(job.project_id)
+        _put_next(job)
         events.record([changed(job)])
     return True
 
@@ -254,6 +287,6 @@ def _requeue(job: Job, rows: QuerySet[Job], losses: int) -> bool:
             updated_on=timezone.now(),
         ):
             return False
-        _put_next(job.project_id)
+        _put_next(job)
         events.record([changed(job)])
     return True

@@ -10,8 +10,7 @@ from django.db import connections
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from jobs import events, lifecycle, queue
-from jobs.models import Job
+from jobs import events, lifecycle, queue, shares
 from jobs.worker import end_lost_worker
 from projects import idempotency
 
@@ -28,14 +27,10 @@ def reap() -> None:
         end_lost_worker(job.worker, job.token)
         if lifecycle.recover(job):
             logger.warning("job %s lost its worker %s", job.token, job.worker)
-    busy = Job.objects.filter(status=Job.Status.PROCESSING).values("project")
-    waiting = Job.objects.filter(
-        status=Job.Status.QUEUED, hinted_on__lt=timezone.now() - HINT_AGE
-    ).exclude(project__in=busy)
+    waiting = shares.claimable().filter(hinted_on__lt=timezone.now() - HINT_AGE)
     # Entries are taken in their order: one older than all that wait has been taken, or was lost.
     oldest = queue.oldest_waiting()
-    heads = {job.project_id: job for job in waiting.order_by("-pk")}
-    for job in heads.values():
+    for job in waiting.order_by("pk"):
         if oldest is None or job.hinted_on < oldest:
             lifecycle.put_again(job)
 

@@ -15,6 +15,8 @@ from jobs.progress import Display, display
 
 # How long a job may wait for a worker before it is said, and how often it is said again.
 QUEUED_SECONDS = 5.0
+# As the service begins a text about what there was no time to look at.
+_NOT_YET = "not looked at yet: "
 QUEUED_AGAIN_SECONDS = 30.0
 
 
@@ -67,7 +69,7 @@ class Asked:
     """A job that was asked for; `result` is what the wire contract answers.
 
     `outcome`: what is known of a job that has ended well, beyond what its events tell.
-    `damaged`: how the command ends when the database that its version holds is known to be damaged.
+    `damaged`: the command's exit code if the version's database is known to be damaged.
     """
 
     result: dict[str, Any]
@@ -108,13 +110,14 @@ def conclude(
 
 
 def warnings_of(told: Mapping[str, Any]) -> list[str]:
-    """What is to be known of the version that `told`, a result or an info, is about."""
+    """Warnings about the version that `told`, a result or a job's info, is about."""
     version = f"version {told.get('version')}"
     warnings = [f"{version}: {remark}" for remark in told.get("remarks", ())]
     if damage := told.get("damage"):
-        warnings.append(f"damage is known of {version}: {damage}")
-    if unchecked := told.get("unchecked"):
-        warnings.append(f"not all of {version} could be checked: {unchecked}")
+        warnings.append(f"the database of {version} is damaged: {damage}")
+    # What there was only no time for yet is nothing to be warned of.
+    if (unchecked := told.get("unchecked")) and not unchecked.startswith(_NOT_YET):
+        warnings.append(f"{version} could not be checked in full: {unchecked}")
     if safety := told.get("safety"):
         warnings += [f"kept before the restore: {warning}" for warning in warnings_of(safety)]
     return warnings
@@ -146,11 +149,13 @@ def _wait(asked: Asked, news: News, deadline: float, told: dict[str, Any]) -> No
     except Unsuccessful as error:
         reason = f"{error.reason}; the job {asked.token} goes on"
         raise Unsuccessful(reason, Exit.NO_ANSWER) from error
-    if told["status"] == "rejected":
-        raise Unsuccessful("the job was rejected before it started", Exit.FAILED)
+    rejected = told["status"] == "rejected"
+    fate = "the job was rejected before it started" if rejected else "the job failed"
     if failure := told["info"].get("error"):
         reason = failure["info"].get("reason", failure["message"])
-        raise Unsuccessful(f"the job failed: {printable(reason)}", Exit.FAILED)
+        raise Unsuccessful(f"{fate}: {printable(reason)}", Exit.FAILED)
+    if rejected:
+        raise Unsuccessful(fate, Exit.FAILED)
 
 
 def _follow(news: News, deadline: float, told: dict[str, Any], shown: Display) -> None:

@@ -25,17 +25,21 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=BoundToken)
 
+# What the libraries raise for a signed token whose times are no moments.
+ABSURD = (OverflowError, ValueError, TypeError, OSError)
+
 # Writing "last used" for every call would make each a write; a minute's precision is plenty.
 LAST_USED_PRECISION = timedelta(minutes=1)
 
 
 def user_of_token(token: Token) -> User:
     """The user whom this valid token speaks for; raises NotAuthenticated if it ended since."""
+    assert isinstance(token, BoundToken)
     try:
+        token.check_times()
         user = User.objects.get(gid=UUID(str(token.get("sub"))))
     except (User.DoesNotExist, ValueError) as error:
         raise NotAuthenticated from error
-    assert isinstance(token, BoundToken)
     token.check_holder(user)
     return user
 
@@ -44,7 +48,7 @@ def read_token(text: str, kind: type[T]) -> tuple[User, T]:
     """The user and token of a JWT's text; raises NotAuthenticated if it isn't good (any more)."""
     try:
         token = kind(text)  # type: ignore[arg-type]
-    except TokenError as error:
+    except (TokenError, *ABSURD) as error:
         raise NotAuthenticated from error
     return user_of_token(token), token
 
@@ -54,6 +58,12 @@ class TokenAuthentication(JWTAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return f'Bearer realm="{settings.API_REALM}"'
+
+    def get_validated_token(self, raw_token: bytes) -> Token:
+        try:
+            return super().get_validated_token(raw_token)
+        except ABSURD as error:
+            raise AuthenticationFailed from error
 
     def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
         try:

@@ -4,6 +4,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -30,26 +31,32 @@ class SqliteAddress:
     link_owners: frozenset[int] = frozenset()
 
 
-def _cipher() -> MultiFernet:
+def cipher() -> MultiFernet:
+    """Seals what is kept of addresses, and opens it; raises ImproperlyConfigured."""
     try:
         return MultiFernet([Fernet(key.strip()) for key in settings.ADDRESS_KEYS])
     except ValueError as error:
         raise ImproperlyConfigured("ADDRESS_KEYS: each must be 32 bytes in base64") from error
 
 
-def seal_address(address: str) -> str:
-    """The address as it is kept in Savepoint's own database."""
-    return _cipher().encrypt(address.encode()).decode()
+def seal_address(address: str, gid: UUID) -> str:
+    """The address as it is kept in Savepoint's own database, good for the project of this gid."""
+    return cipher().encrypt(f"{gid} {address}".encode()).decode()
 
 
 def open_address(project: Project) -> str:
     """The project's address as it was given. Never log it: it may hold a password."""
     try:
-        return _cipher().decrypt(project.sealed_address.encode()).decode()
+        text = cipher().decrypt(project.sealed_address.encode()).decode()
     except InvalidToken as error:
         raise ImproperlyConfigured(
             "a project's database address was sealed with a key that ADDRESS_KEYS lacks"
         ) from error
+    gid, _, address = text.partition(" ")
+    # Else whoever can write in our database could point a project at another one's.
+    if gid != str(project.gid):
+        raise ImproperlyConfigured("a project's database address was not sealed for this project")
+    return address
 
 
 def managed_path(project: Project) -> Path:
@@ -59,6 +66,8 @@ def managed_path(project: Project) -> Path:
 
 def check_address(address: str) -> None:
     """Raise InvalidAddress unless this is an address that a project may have."""
+    if "\0" in address or any("\ud800" <= character <= "\udfff" for character in address):
+        raise InvalidAddress("an address has characters that no address can have")
     if address != MANAGED:
         _outside_path(address)
 
@@ -121,7 +130,13 @@ def _outside_path(address: str) -> tuple[Path, frozenset[int]]:
     path, link_owners = _resolved("/" + address.removeprefix(SQLITE_PREFIX).lstrip("/"))
     if not any(path.is_relative_to(root) for root in settings.SQLITE_ROOTS):
         raise InvalidAddress("a SQLite file must lie under one of the folders in SQLITE_ROOTS")
-    own = (settings.DATA_DIR, settings.KEY_DIR, settings.STORE_DIR, settings.RUN_DIR)
+    own = (
+        settings.DATA_DIR,
+        settings.KEY_DIR,
+        settings.STORE_DIR,
+        settings.RUN_DIR,
+        settings.CACHE_DIR,
+    )
     control = settings.DATABASES["default"]["NAME"]
     if any(path.is_relative_to(folder) for folder in own) or str(path) == os.path.realpath(control):
         raise InvalidAddress(_OWN)

@@ -1,7 +1,7 @@
-"""Calls that may be repeated: the same Idempotency-Key brings the first answer again.
+"""Calls that may be repeated: the same Idempotency-Key brings the first result again.
 
-The key, the answer and what the call did are one transaction. A second call at the same moment
-waits for the first one's commit and then finds its answer.
+The key, the result and what the call did are one transaction. A second call at the same moment
+waits for the first one's commit and then finds its result.
 """
 
 import hashlib
@@ -19,14 +19,16 @@ from projects.models import StoredAnswer, User
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
 MAX_LENGTH = 255
+# So many keys of a user are remembered: of more, the oldest are forgotten before their time.
+MAX_KEYS = 10_000
 
 
-def answer_once(
+def result_once(
     *, user: User, path: str, key: str | None, body: Any, make: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
-    """What `make` answers, or what it answered to the first call with this key within 24 hours.
+    """The result of `make`, or that of the first call with this key within 24 hours.
 
-    Without a key it is simply called. An answer that raises is not kept: the call may be tried
+    Without a key it is simply called. When it raises nothing is kept: the call may be tried
     again. Raises InvalidParameters for a bad key, or one that came with another body before.
     """
     if key is None:
@@ -48,10 +50,19 @@ def answer_once(
         if is_first:
             stored.answer = make()
             stored.save(update_fields=["answer"])
+            _forget_beyond(user)
     if stored.body_hash != body_hash:
         raise InvalidParameters(**{HEADER: "was used before with another body"})
-    answer: dict[str, Any] = stored.answer
-    return answer
+    # Earlier releases kept whole answers.
+    result: dict[str, Any] = stored.answer.get("result", stored.answer)
+    return result
+
+
+def _forget_beyond(user: User) -> None:
+    """Forget the oldest keys of a user who has very many."""
+    keys = StoredAnswer.objects.filter(user=user).order_by("-pk").values_list("pk", flat=True)
+    if (too_old := keys[MAX_KEYS : MAX_KEYS + 1].first()) is not None:
+        StoredAnswer.objects.filter(user=user, pk__lte=too_old).delete()
 
 
 def forget_old() -> None:

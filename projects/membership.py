@@ -31,7 +31,7 @@ class NewApiKey:
 def set_member(*, project: Project, user: User, role: str) -> Membership:
     """Make the user an active member with this role, new or changed.
 
-    Raises InvalidParameters for the owner, who stays what he is, and for a role that nobody gives.
+    Raises InvalidParameters for the owner, who stays owner, and for a role that can't be given.
     """
     if role not in GIVEN_ROLES:
         raise InvalidParameters(role=f"must be {' or '.join(GIVEN_ROLES)}")

@@ -106,7 +106,7 @@ class Membership(models.Model):
 
 
 class StoredAnswer(models.Model):
-    """The answer to a call with an Idempotency-Key, for the calls that repeat it."""
+    """The result of a call with an Idempotency-Key, for the calls that repeat it."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     path = models.CharField(max_length=200)

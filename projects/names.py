@@ -30,13 +30,21 @@ INVISIBLE = {
 HIDDEN = ("Cc", "Cs", "Zl", "Zp")
 
 
+NO_HIDDEN = "must not contain control or direction characters"
+
+
+def has_hidden(text: str) -> bool:
+    """Whether characters are in it that would change how it, or what is around it, is shown."""
+    return any(
+        unicodedata.category(character) in HIDDEN or character in DIRECTION for character in text
+    )
+
+
 def shown_name(name: str) -> str:
     """The name in normal form C; raises InvalidName if it is blank, too long or can't be shown."""
     name = unicodedata.normalize("NFC", name)
-    if any(
-        unicodedata.category(character) in HIDDEN or character in DIRECTION for character in name
-    ):
-        raise InvalidName(name="must not contain control or direction characters")
+    if has_hidden(name):
+        raise InvalidName(name=NO_HIDDEN)
     if not visible_text(name):
         raise InvalidName(name="must not be blank")
     if len(name) > MAX_LENGTH:

@@ -23,7 +23,7 @@ class ProjectView(APIView):
     """A view of one project. `role` is the smallest role that may call it.
 
     Membership is checked before the body is read, so that a stranger learns nothing from the
-    order of errors; and before the project's own throttles, so that he can't use up its share.
+    order of errors; and before the project's own throttles, so that they can't use up its share.
     `self.membership` holds the caller's.
     """
 
@@ -46,13 +46,18 @@ class ProjectView(APIView):
     def project(self) -> Project:
         return self.membership.project
 
-    def answer_once(self, make: Callable[[], dict[str, Any]]) -> Response:
-        """What `make` answers; to a call repeated with its Idempotency-Key, the first answer."""
-        answer = idempotency.answer_once(
+    def answer_once(
+        self,
+        make: Callable[[], dict[str, Any]],
+        data: Callable[[dict[str, Any]], dict[str, Any]] = lambda result: {},
+    ) -> Response:
+        """The result that `make` brings, with its `data`; to a call repeated with its
+        Idempotency-Key, the first result, with the data as they are now."""
+        result = idempotency.result_once(
             user=self.user,
             path=self.request.path,
             key=self.request.headers.get(idempotency.HEADER),
             body=self.request.data,
             make=make,
         )
-        return Response(answer)
+        return Response({"result": result, "data": data(result)})

@@ -58,13 +58,14 @@ def create_project(
     InvalidName, InvalidParameters or InvalidAddress.
     """
     check_address(address)
+    gid = gid or uuid4()
     with transaction.atomic():
         project = Project.objects.create(
             name=shown_name(name),
             owner=owner,
-            sealed_address=seal_address(address),
+            sealed_address=seal_address(address, gid),
             options=merged_options(options or {}, {"timezone": checked_timezone(timezone)}),
-            gid=gid or uuid4(),
+            gid=gid,
         )
         membership = Membership.objects.create(
             project=project, user=owner, role=Membership.Role.OWNER
@@ -93,7 +94,7 @@ def update_project(
 def set_address(*, project: Project, address: str) -> None:
     """Point the project at another database. Raises InvalidAddress."""
     check_address(address)
-    project.sealed_address = seal_address(address)
+    project.sealed_address = seal_address(address, project.gid)
     project.database_rights = ""
     project.save(update_fields=["sealed_address", "database_rights"])
     make_managed_database(project)

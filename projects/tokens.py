@@ -40,6 +40,13 @@ class BoundToken(Token):
         """When the session ends, however often its tokens are renewed."""
         return datetime.fromtimestamp(self[END_CLAIM], UTC)
 
+    def check_times(self) -> None:
+        """Raise NotAuthenticated unless both ends are moments."""
+        try:
+            _ = self.expires_on, self.ends_on
+        except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+            raise NotAuthenticated from error
+
     def check_holder(self, user: User) -> None:
         """Raise NotAuthenticated when something since the sign-in has ended the session."""
         # The library's leeway is for clocks that differ; an expired token must not renew itself.

@@ -68,7 +68,7 @@ class Service:
         self.port = free_port()
         self.environment = os.environ | {
             "DATA_DIR": str(folder),
-            "WORKERS": "2",
+            "WORKERS": "3",
             "WORKER_NICE": "10",
             # Short leases, so that a dead worker is noticed within the patience of a test.
             "JOB_LEASE_SECONDS": "4",

@@ -44,6 +44,8 @@ def check_badge(backup: Backup) -> SafeString | str:
     """What the last verification found of what is stored."""
     if backup.storage_damage:
         return badge("damaged", title=backup.storage_damage)
+    if backup.verified_on and backup.damage:
+        return badge("unchecked", "whole, as backed up", title=moment(backup.verified_on))
     if backup.verified_on:
         return badge("verified", title=moment(backup.verified_on))
     return NOTHING

@@ -121,8 +121,8 @@ class Engine(Protocol):
         """A consistent view of the database, held no longer than needed.
 
         `keep_damaged`: a database that is damaged is given as it is, and its facts say so; without
-        it DatabaseDamaged is raised where damage is come upon, which is only what the engine proves
-        to be broken. What it can't judge is a fact. Raises SourceError.
+        it DatabaseDamaged is raised when damage is found, which is only what the engine proves to
+        be broken. What it can't judge is a fact. Raises SourceError.
         """
 
     def check(self, tick: Callable[[], None]) -> None:

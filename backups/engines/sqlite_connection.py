@@ -30,7 +30,8 @@ from backups.errors import (
 Connection = Any
 
 SQLITE_VERSION: str = sqlean.sqlite_version
-SqliteError: type[Exception] = sqlean.Error
+# The driver fails with the second where SQLite's own message has a name in it that is no UTF-8.
+SqliteError: tuple[type[Exception], ...] = (sqlean.Error, UnicodeDecodeError)
 
 _LOCK_POLL = 0.001
 # For all connections of the process together: schemas make SQLite make values, up to a gigabyte
@@ -61,12 +62,26 @@ _LONGEST_WORDS = 300
 
 def result_code(error: Exception) -> int:
     """SQLite's primary result code of an error; 0 for one of the driver's own."""
+    if isinstance(error, UnicodeDecodeError):
+        return CORRUPT if is_of_schema(error) else GENERAL_ERROR
     return int(getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
-def own_words(text: object) -> str:
+def is_of_schema(error: Exception) -> bool:
+    """Whether an error of SQLite's, of damage, is about how an entry of the schema reads: perhaps
+    a newer SQLite has written it."""
+    return _text_of(error).startswith("malformed database schema (")
+
+
+def _text_of(said: object) -> str:
+    if isinstance(said, UnicodeDecodeError):
+        return said.object.decode("utf-8", "replace")
+    return str(said)
+
+
+def own_words(said: object) -> str:
     """What SQLite says, on one line and not too long: names in it are the database's."""
-    words = " ".join(str(text).split())
+    words = " ".join(_text_of(said).split())
     return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}..."
 
 
@@ -86,7 +101,7 @@ def sqlite_errors_translated() -> Iterator[None]:
     """Turns SQLite's errors into SourceError; every other exception passes untouched."""
     try:
         yield
-    except sqlean.Error as error:
+    except SqliteError as error:
         raise source_error(error) from error
     except MemoryError as error:
         raise DatabaseUnreachable(

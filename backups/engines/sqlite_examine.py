@@ -50,7 +50,7 @@ def _examined(copy: Path, facts: Mapping[str, Any], steps: RestoreProgress) -> F
 
 
 def _check_pages(copy: Path, checked: Checked, steps: RestoreProgress) -> None:
-    """Look at the pages that the check could not get at; the copy is of no use afterwards."""
+    """Check the pages that the first check could not reach. Spoils the copy."""
     stand_in(copy, checked.skipped)
     pages, _ = looked(copy, steps.tick, thorough=False)
     checked.damage += pages.damage

@@ -26,7 +26,7 @@ from backups.engines.sqlite_connection import (
 )
 from backups.engines.sqlite_header import Header
 from backups.errors import DatabaseDamaged, NotADatabase
-from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED
+from backups.facts import DAMAGE, NOT_YET, STRUCTURE_CHECKED, UNCHECKED
 
 MOST_TABLES = 500
 LONGEST_NAME = 200  # bytes
@@ -46,11 +46,11 @@ _SETTINGS = (
 # Virtual tables have no root page; counting them would need their module. A name with NUL is let
 # be by SQLite, but no query can name it.
 _COUNTED = (
-    "type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-    " AND instr(name, char(0)) = 0"
+    "type = 'table' AND rootpage > 0 AND typeof(name) = 'text'"
+    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND instr(name, char(0)) = 0"
 )
-# A function in an index may decide otherwise which rows it has than the application wants, and
-# SQLite likes to count by an index.
+# SQLite likes to count by an index, and its own function in the index's WHERE may choose other rows
+# than the application's does.
 _WITH_FUNCTIONS = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'index' AND sql LIKE ?"
 
 
@@ -62,9 +62,9 @@ def database_facts(connection: Connection, *, budget: float) -> dict[str, Any]:
     """Settings, and the row count of each ordinary table, of the first so many.
 
     A count is None for tables that were not counted within `budget` seconds in all, or that
-    cannot be counted: facts are a help for the reader and never a reason to fail. An end that is
-    missing is a fact too, of damage. Raises SQLite's
-    own error where a count comes upon damage, or has ended the transaction that it was to be in.
+    cannot be counted: facts are a help for the reader and never a reason to fail. If the end of the
+    file is missing, that is a fact too: damage. Raises SQLite's own error if a count meets damage,
+    or has ended the transaction.
     """
     facts: dict[str, Any] = {name: value(connection, f"PRAGMA {name}") for name in _SETTINGS}
     facts |= _of_first_page(connection)
@@ -94,7 +94,10 @@ def examined_facts(
     facts = _told_facts(connection)
     if checked is None:
         checked = _checked(connection, check_seconds, tick)
-    facts = checked.facts() | facts
+    found = checked.facts()
+    if DAMAGE in found:
+        facts.pop(DAMAGE, None)  # the check says more of it
+    facts = found | facts
     if DAMAGE in facts:
         facts[STRUCTURE_CHECKED] = False
     if DAMAGE in facts and not keep_damaged:
@@ -129,9 +132,11 @@ def _checked(connection: Connection, seconds: float, tick: Callable[[], None]) -
             with sqlite_errors_translated(), _interrupted_after(connection, seconds):
                 check(connection, tick_in_time, thorough=False, steps=_STEPS, into=found)
         else:
-            found.rest = "nothing was looked at, as no time is set for that"
+            found.rest = f"{NOT_YET}a verification checks all of it"
     except _OutOfTime:
-        found.rest = f"what could not be looked at within {seconds:g} seconds"
+        found.rest = (
+            f"{NOT_YET}the check ended after {seconds:g} seconds; a verification checks all of it"
+        )
     return found
 
 
@@ -167,7 +172,7 @@ def _of_first_page(connection: Connection) -> dict[str, Any]:
 
 
 def _table_names(connection: Connection) -> tuple[list[str], int]:
-    """The names that are told, in order, and how many more there are."""
+    """The names that are kept, in order, and how many more there are."""
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     told: list[str] = []
     room = MOST_BYTES

@@ -190,7 +190,10 @@ def file_without_wal(
     now, wal = seen_at(path), seen_at(path.with_name(path.name + "-wal"))
     descriptor = _descriptor_of(now) if seen and now and os.path.samestat(seen, now) else None
     if descriptor is None or (wal and wal.st_size):
-        raise DatabaseUnreachable("SQLite can't read the schema, and so not the pages in its -wal")
+        raise DatabaseUnreachable(
+            "SQLite can't read the schema, and so not what is only in the -wal file; open the"
+            " database with one of its own programs once, which brings that into it"
+        )
     in_file = os.fstat(descriptor).st_size // page_size
     return FilePages(connection, descriptor, page_size, in_file, in_file, set())
 

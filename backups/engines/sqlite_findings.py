@@ -1,4 +1,4 @@
-"""What SQLite's own check says, told apart: what it proves, and what it only thinks.
+"""Sorts what SQLite's own check says: what it proves, and what it can't know.
 
 Three classes. *Structure*: broken pages and trees, and indexes that lack what their tables have,
 where only SQLite itself can have a say in that. *Values*: rows that break a rule of the schema,
@@ -12,7 +12,13 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
-from backups.engines.sqlite_connection import IO_ERROR, Connection, SqliteError
+from backups.engines.sqlite_connection import (
+    INTERRUPTED,
+    IO_ERROR,
+    Connection,
+    SqliteError,
+    result_code,
+)
 
 _OF_PAGES = re.compile(
     r"\*\*\* in database |Tree \d+|Page \d+|Freelist: |max rootpage |incremental_vacuum enabled"
@@ -32,16 +38,20 @@ _NOT_VALIDATED = re.compile(r"unable to validate the inverted index for FTS\d+ t
 # Applications replace NOCASE and RTRIM, to know more than ASCII, but not this one.
 _FIXED_COLLATIONS = {"BINARY"}
 # Functions whose result depends on nothing but their arguments, in every version of SQLite, and
-# that nobody has a reason to replace; lower(), upper() and LIKE are, by those who need Unicode.
+# that no application has a reason to replace. Those that need Unicode do replace lower(), upper()
+# and LIKE.
 _FIXED_FUNCTIONS = {
     "abs", "coalesce", "hex", "ifnull", "iif", "instr", "length", "max", "min", "nullif", "quote",
     "substr", "substring", "trim", "ltrim", "rtrim", "typeof", "unicode", "unlikely", "likely",
 }  # fmt: skip
-_CALL = re.compile(r"\b([A-Za-z_\x80-\uffff][\w$\x80-\uffff]*)\s*\(")
+# Never goes back over what it has read, nor begins inside a name: a schema is others' text.
+_CALL = re.compile(r"(?<![\w$\x80-\uffff])([^\W\d][\w$\x80-\uffff]{0,999}+)\s{0,99}+\(")
 _REPLACEABLE_OPERATOR = re.compile(r"\b(?:LIKE|GLOB|REGEXP|MATCH)\b|->", re.IGNORECASE)
 _PARTIAL = re.compile(r"\bWHERE\b", re.IGNORECASE)
-_COLLATED = re.compile(r"\bCOLLATE\b", re.IGNORECASE)
+# A function's name may be quoted, and stand apart from its bracket.
+_QUOTED_OR_COMMENTED = re.compile(r"[\"\[`]|/\*|--")
 _LONGEST_SQL = 1 << 20
+_EXPRESSION = -2  # in the place of a column's number
 _GENERATED = (2, 3)
 
 
@@ -51,6 +61,7 @@ class Kind(Enum):
     STRUCTURE = "structure"
     VALUES = "values"
     UNCHECKED = "unchecked"
+    UNUSED = "unused"
     DISK = "disk"
 
 
@@ -60,6 +71,7 @@ class Classifier:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._judged: set[str] = set()
+        self._known: dict[tuple[str, bool], bool] = {}
 
     def classified(self, finding: str) -> Iterator[tuple[Kind, str]]:
         """What one row of the check's answer says, line by line where it is about pages."""
@@ -73,7 +85,7 @@ class Classifier:
             if (failed := _NOT_READ.search(line)) and int(failed[1]) & 0xFF == IO_ERROR:
                 yield Kind.DISK, line
             elif _NEVER_USED.match(line):
-                yield Kind.VALUES, line  # room is lost, and nothing else
+                yield Kind.UNUSED, line
             else:
                 yield Kind.STRUCTURE, line
 
@@ -90,16 +102,18 @@ class Classifier:
         return Kind.VALUES, finding
 
     def _of_index(self, index: str, finding: str, *, order: bool) -> tuple[Kind, str] | None:
-        """What a finding about an index is; one that can't be judged is told once."""
-        if self._is_known(index, order=order):
+        """The class of a finding about an index; None if it can't be judged, after the first."""
+        if (index, order) not in self._known:
+            self._known[index, order] = self._is_known(index, order=order)
+        if self._known[index, order]:
             return Kind.STRUCTURE, finding
         if index in self._judged:
             return None
         self._judged.add(index)
         return (
             Kind.UNCHECKED,
-            f"the index {index}, whose functions or order the application may define otherwise"
-            f" (SQLite reports: {finding})",
+            f'index {index}: SQLite reports "{finding}", which is no damage if the application'
+            " defines its functions or its order itself",
         )
 
     def _is_known(self, index: str, *, order: bool) -> bool:
@@ -110,12 +124,10 @@ class Classifier:
                 "SELECT cid, coll, key FROM pragma_index_xinfo(?)", (index,)
             ).fetchall()
             found = self._connection.execute(
-                "SELECT tbl_name, sql, (SELECT sql FROM sqlite_schema AS its_table WHERE"
-                " its_table.type = 'table' AND its_table.name = its_index.tbl_name)"
-                " FROM sqlite_schema AS its_index WHERE type = 'index' AND name = ?",
+                "SELECT tbl_name, sql FROM sqlite_schema WHERE type = 'index' AND name = ?",
                 (index,),
             ).fetchone()
-            table, sql, table_sql = found or (None, None, None)
+            table, sql = found or (None, None)
             generated = {
                 number
                 for (number,) in self._connection.execute(
@@ -123,18 +135,23 @@ class Classifier:
                     (table, *_GENERATED),
                 )
             }
-        except SqliteError:
+        except SqliteError as error:
+            if result_code(error) in (INTERRUPTED, IO_ERROR):
+                raise
             return False
-        if not rows or (sql is not None and not _uses_fixed_functions(sql)):
+        partial = bool(sql and _PARTIAL.search(sql))
+        expressions = any(column == _EXPRESSION for column, _, _ in rows)
+        if not rows or ((partial or expressions) and not _uses_fixed_functions(str(sql))):
             return False
+        if generated and (partial or expressions):
+            return False  # a generated column may call any function
         if not order:
             return True
-        if sql and _PARTIAL.search(sql) and _COLLATED.search(f"{sql} {table_sql}"):
-            return False
+        if partial or expressions:
+            return False  # what they come to may hang on any function or order
         return all(
             column not in generated and str(collation).upper() in _FIXED_COLLATIONS
-            for column, collation, key in rows
-            if key
+            for column, collation, _ in rows
         )
 
     def _primary_index(self, table: str) -> str | None:
@@ -142,21 +159,30 @@ class Classifier:
             row = self._connection.execute(
                 "SELECT name FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
             ).fetchone()
-        except SqliteError:
+        except SqliteError as error:
+            if result_code(error) in (INTERRUPTED, IO_ERROR):
+                raise
             return None
         return str(row[0]) if row else None
+
+
+def called_in(sql: str) -> list[str]:
+    """What stands before an opening bracket in a definition: each function that it calls, and
+    other names and words too."""
+    return _CALL.findall(sql)
 
 
 def _uses_fixed_functions(sql: str) -> bool:
     """Whether the expressions of an index can't be defined otherwise by an application."""
     if len(sql) > _LONGEST_SQL:
         return False
-    called = [name.lower() for name in _CALL.findall(sql)]
+    called = [name.lower() for name in called_in(sql)]
     # The first is the table, before the list of columns, unless its name is quoted otherwise.
     table = re.search(r"\bON\s+(\S+?)\s*\(", sql, re.IGNORECASE)
     if table and called and table[1].lower() == called[0]:
         called = called[1:]
     return not (
-        set(called) - _FIXED_FUNCTIONS - {"where", "and", "or", "not", "in", "on"}
+        _QUOTED_OR_COMMENTED.search(sql.partition("(")[2])
+        or set(called) - _FIXED_FUNCTIONS - {"where", "and", "or", "not", "in", "on"}
         or _REPLACEABLE_OPERATOR.search(sql)
     )

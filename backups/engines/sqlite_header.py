@@ -85,8 +85,8 @@ class Header:
 
     @property
     def pages_told(self) -> int:
-        """The pages that the database has, as it says itself; 0 where that is out of date, as
-        writers before 3.7.0 did not keep it."""
+        """The number of pages that the header claims; 0 if that is out of date, as writers before
+        3.7.0 did not keep it."""
         kept = self.page[_CHANGES] == self.page[_CHANGES_COUNTED]
         return _number(self.page, _PAGES) if kept else 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backups.errors import DatabaseUnreachable
 
-# What the name of a file beside a database says that it is for.
+# The purpose of a temporary file beside a database, which is a part of its name.
 RESTORING, BESIDE = "restoring", "beside"
 
 # Temporary copies of all projects lie in one folder; another one's job may still use its own.
@@ -27,8 +27,8 @@ def made_here(path: Path, kind: str) -> str:
 
 
 def remove_abandoned(path: Path) -> int:
-    """Remove at once what processes that have ended made beside the database at `path`, by the
-    processes that the names tell; for root those of all users.
+    """Remove what processes that have ended left beside the database at `path`; a file's name tells
+    its process. Root removes those of all users, others their own.
 
     Returns how many files there were. Raises DatabaseUnreachable.
     """

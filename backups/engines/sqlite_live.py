@@ -1,8 +1,8 @@
 """Opening a database that other users' programs use, so that nothing is left in their way.
 
-What SQLite would make beside it is looked at before SQLite can make it; see `sqlite_ownership`.
-Where that is not fit, a database in WAL mode is read past SQLite's locks while it is at rest
-(`sqlite_rest`), or refused, with what can be done about it.
+Which files SQLite would make beside it is found out before SQLite can make them; see
+`sqlite_ownership`. Where others could not use them, a database in WAL mode is read past SQLite's
+locks while it is at rest (`sqlite_rest`), or refused, with what can be done about it.
 """
 
 import logging
@@ -112,7 +112,7 @@ def opened_to_read(
         try:
             yield connection, rest
         except SourceError:
-            rest.check()  # or what was come upon is none of the database's fault
+            rest.check()  # a file that changed meanwhile explains the error better
             raise
 
 
@@ -157,10 +157,11 @@ def _is_simple(beside: Beside) -> bool:
 def _prepared_to_read(
     connection: Connection, beside: Beside, lock_wait: float, names: list[Path] | None
 ) -> str:
-    """Get ready to read through SQLite; returns why that can't be, if it can't.
+    """Prepare to read through SQLite. Returns why that is impossible; "" if it is possible.
 
-    `names`: see `Beside.other_names`. SQLite finds a -wal, -shm and -journal by the name, so who
-    writes by another is seen by the locks on the file alone, and in WAL mode not by these.
+    `names`: see `Beside.other_names`. SQLite finds a -wal, -shm and -journal by the name of the
+    database, so a program that opened another name is noticed by its locks only, and in WAL
+    mode not at all.
     """
     with journal_kept(beside.path, lock_wait) as wal:
         if names is not None:
@@ -237,7 +238,7 @@ def _take_hold(connection: Connection, beside: Beside) -> None:
         )
         check_opened_beside(beside.path)
     except SqliteError as error:
-        # Damage is for whoever reads next to come upon, and to tell of.
+        # Whoever reads next finds the damage, and reports it.
         if result_code(error) not in (CORRUPT, NOT_A_DATABASE):
             raise source_error(error) from error
     lenient(connection, yes=False)

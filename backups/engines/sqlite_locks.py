@@ -31,8 +31,8 @@ def journal_kept(path: Path, lock_wait: float) -> Iterator[bool]:
     or changes its journal mode. Tells whether it is in WAL mode.
 
     The last program that closes a database in WAL mode removes these files, for which it needs all
-    others' locks on the database gone. So a lock like those of all readers is put on it, of the
-    descriptor by which SQLite has it open. In a rollback-journal mode writers wait for it.
+    others' locks on the database gone. So a lock like those of all readers is put on it, through
+    the descriptor by which SQLite has it open. In a rollback-journal mode writers wait for it.
     `lock_wait` is in seconds. Raises DatabaseBusy, DatabaseUnreachable.
     """
     try:

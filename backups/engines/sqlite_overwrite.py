@@ -94,7 +94,7 @@ def _held(live: Connection, folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(SqliteError):  # the end of the connection lets go too
+        with suppress(*SqliteError):  # the end of the connection lets go too
             if live.in_transaction:
                 live.execute("ROLLBACK")
 
@@ -134,7 +134,7 @@ def _no_wal(live: Connection, header: Header, beside: Beside) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(SqliteError):
+        with suppress(*SqliteError):
             beside.place([WAL])
             live.execute("PRAGMA journal_mode = wal").fetchall()
         raise

@@ -1,4 +1,4 @@
-"""Who may use the files that SQLite keeps beside a database, and those with the right owner.
+"""Who could use the files that SQLite would make beside a database, and making the right ones.
 
 SQLite makes a -wal, -shm or -journal with the database's mode. Only for root does it also give
 them the database's owner; for others they belong to the user who happens to open the database, and
@@ -6,10 +6,11 @@ to the group of the folder, if that is setgid, or of this user. If another progr
 and write them, that program can't write the database any more, or not even open it: for as long as
 they are there, and after a killed process that is for good.
 
-So it is told beforehand what such a file would be, and whether all who may use the database could
-use it (`usable`). Where only its group must be another, or its access list, it is made first, with
-all that is right, by another name, and linked into place (`Beside.place`); SQLite takes what is
-there. See `findCreateFileMode`, `robust_open` and `robustFchown` in SQLite's os_unix.c.
+So Savepoint works out beforehand which owner, group and mode such a file would get, and whether all
+who may use the database could use it (`usable`). Where only its group or access list would be
+wrong, the right file is made under another name first and linked into place (`Beside.place`);
+SQLite uses what is there. See `findCreateFileMode`, `robust_open` and `robustFchown` in SQLite's
+os_unix.c.
 """
 
 import errno
@@ -92,13 +93,13 @@ def usable(made: Rights, database: Rights, folder: os.stat_result) -> bool:
             bits = made.of_group if member else made.of_others
         if database.of_owner & ~bits & _READ_AND_WRITE:
             return False
-        # There only its own owner and the folder's can delete a file.
+        # In a folder with the sticky bit only a file's owner and the folder's can delete it.
         if folder.st_mode & stat.S_ISVTX and folder.st_uid != database.uid:
             return False
     if made.gid == database.gid:
         return True
     if made.uid == database.uid:
-        # No other than what the owner's own programs make. Who only reads can wait.
+        # Its own programs make the same file. Those who may only read the database can do without.
         return not database.of_group & ~database.of_others & _WRITE
     return database.of_group & _READ_AND_WRITE == database.of_others & _READ_AND_WRITE
 

@@ -1,4 +1,4 @@
-"""How far a restore, or the reading of a version's content, is."""
+"""The progress of a restore, or of reading a version's content."""
 
 from backups.engines.interface import Progress
 
@@ -16,7 +16,7 @@ class RestoreProgress:
         self._report(self._total - units * 7 // 10)
 
     def reread(self, units: int, of: int) -> None:
-        """So many of the units to be read back are: two tenths."""
+        """`units` of the `of` units to be read back have been: two tenths of the work."""
         share = self._total * units // max(1, of)
         self._report(self._total - self._total * 7 // 10 - share * 2 // 10)
 

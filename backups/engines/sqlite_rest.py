@@ -26,7 +26,7 @@ class AtRest:
     """A database that nobody writes to, as it was at one moment."""
 
     def __init__(self, beside: Beside, *, patience: float, otherwise: str) -> None:
-        """Waits some seconds, and up to `patience`, until its last write is long enough ago.
+        """Waits until the last write is long enough ago: up to `patience` seconds, at least five.
 
         Raises DatabaseUnreachable when it is not at rest, or when that can't be told: `otherwise`
         says why it can't be read in another way.
@@ -34,7 +34,7 @@ class AtRest:
         self._path = path = beside.path
         deadline = time.monotonic() + max(patience, 2 * SETTLED_SECONDS)
         try:
-            if not is_local(path) and not os.statvfs(path).f_flag & os.ST_RDONLY:
+            if not is_local(path):
                 raise DatabaseUnreachable(
                     f"{otherwise}; and on this kind of file system it can't be told whether"
                     " anybody writes to it"

@@ -104,7 +104,7 @@ def restore_in_place(
             except _CantCut:
                 cuts = False
         # Only spares the next writer some work; readers may hold it up.
-        with suppress(SqliteError):
+        with suppress(*SqliteError):
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
@@ -149,7 +149,7 @@ def _one_transaction(connection: Connection, page_size: int, folder: Path) -> It
         yield
         connection.execute("COMMIT")
     except BaseException:
-        with suppress(SqliteError):  # SQLite may have rolled back by itself
+        with suppress(*SqliteError):  # SQLite may have rolled back by itself
             connection.execute("ROLLBACK")
         raise
 

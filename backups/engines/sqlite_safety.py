@@ -1,8 +1,8 @@
 """What a SQLite database holds right before a restore writes over it.
 
 A database that needs restoring is often damaged. A connection that comes upon damage inside a
-transaction refuses to write from then on, until the transaction ends; so what may come upon it is
-done before, or the transaction is begun anew.
+transaction refuses to write until the transaction ends; so what may meet damage is done first, and
+if it does, the transaction is begun again.
 """
 
 from functools import partial
@@ -19,16 +19,16 @@ from backups.engines.sqlite_connection import (
 from backups.engines.sqlite_facts import database_facts
 from backups.engines.sqlite_file import FilePages
 from backups.engines.sqlite_snapshot import SqliteSnapshot, database_chunks
-from backups.facts import DAMAGE, STRUCTURE_CHECKED, UNCHECKED
+from backups.facts import DAMAGE, NOT_YET, STRUCTURE_CHECKED, UNCHECKED
 
 # Others wait meanwhile.
 _FACTS_BUDGET = 0.2
-_NOT_LOOKED_AT = "whether the structure is sound, as other programs had to wait"
+_NOT_LOOKED_AT = f"{NOT_YET}other programs had to wait meanwhile; a verification checks all of it"
 
 
 class LiveUnreadable(Exception):
-    """Something was come upon after which the transaction can't write any more: damage, or a
-    failing disk. `facts` say which."""
+    """SQLite met damage, or a failing disk, and the transaction can't write any more. `facts` say
+    which."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
         super().__init__()

@@ -180,8 +180,8 @@ def _in_wal(connection: Connection) -> bool:
 
 
 def _take_read_lock(connection: Connection, path: Path) -> SourceError | None:
-    """Returns why SQLite can't read the schema, not even with its faults passed over: then it can't
-    be asked for pages."""
+    """Returns why SQLite can't read the schema, even when lenient, and so can't give pages; None if
+    it can."""
     try:
         fenced(path.parent, partial(page_of, connection, 1))
     except SqliteError as error:
@@ -210,5 +210,5 @@ def database_chunks(
             while batch := cursor.fetchmany(rows):
                 yield b"".join([row[0] for row in batch])
         finally:
-            with suppress(SqliteError):  # nobody read to the end, and the connection is closed
+            with suppress(*SqliteError):  # nobody read to the end, and the connection is closed
                 cursor.close()

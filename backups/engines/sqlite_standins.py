@@ -1,6 +1,6 @@
 """A schema that SQLite can read whatever an application has put into it, over the same pages.
 
-Only for a copy that is given up: its schema is replaced. Tables that SQLite can't check become
+Only for a copy that is thrown away: its schema is replaced. Tables that SQLite can't check become
 tables of one column, with indexes of one column, over the same root pages; virtual tables, which
 have no pages of their own, go. So the pages can be checked, if not what is in the rows.
 """
@@ -53,8 +53,8 @@ def _replace(connection: Connection, table: str) -> None:
             sql = f"CREATE TABLE {_quoted(table)} ({_COLUMN}{key}"
             connection.execute("UPDATE sqlite_schema SET sql = ? WHERE rowid = ?", (sql, rowid))
         else:
-            # An automatic index has no definition of its own and hangs on its table's. A partial
-            # one may have as few rows as it likes.
+            # An automatic index is defined by its table, which is replaced. A partial index may
+            # lack rows, so none that are missing are reported.
             name = f"stand-in {rowid} {number}"
             sql = (
                 f"CREATE INDEX {_quoted(name)} ON {_quoted(table)} ({_COLUMN})"

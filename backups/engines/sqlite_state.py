@@ -29,6 +29,7 @@ from backups.errors import DatabaseUnreachable
 # The coarsest clock of the file systems below ticks once a second.
 SETTLED_SECONDS = 2.5
 _LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "tmpfs", "overlay"}
+_LOCAL |= {"squashfs", "erofs", "iso9660", "udf"}
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MOUNTS = Path("/proc/self/mountinfo")
 

@@ -1,9 +1,37 @@
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import migrations, models
 
-from backups.findings import columns_of_facts
+FACTS_BYTES = 32 * 1024
+TEXT_LENGTH = 500
+
+
+def columns_of_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the facts say of damage, and the facts in no more than FACTS_BYTES of JSON."""
+    damage = str(facts.get("damage") or "")[:TEXT_LENGTH]
+    sound = damage or facts.get("structure_checked")
+    kept = {name: value for name, value in facts.items() if name != "tables"}
+    if len(json.dumps(kept)) > FACTS_BYTES // 2:
+        kept = {"structure_checked": bool(facts.get("structure_checked"))}
+        if damage:
+            kept["damage"] = damage
+    tables = facts.get("tables")
+    if isinstance(tables, Mapping):
+        left = FACTS_BYTES - len(json.dumps(kept)) - 100
+        kept["tables"] = {}
+        for name, rows in tables.items():
+            left -= len(json.dumps({name: rows}))
+            if left < 0:
+                kept["tables_more"] = len(tables) - len(kept["tables"])
+                break
+            kept["tables"][name] = rows
+    return {
+        "facts": kept,
+        "damage": damage,
+        "unchecked": "" if sound else "not all of the database was looked at",
+    }
 
 
 def fill(apps: Any, schema_editor: Any) -> None:

@@ -132,7 +132,7 @@ def _tell(restored: Restored, *, as_json: bool) -> Exit:
     sys.stdout.write(restored_text(restored, as_json=as_json) + "\n")
     findings = restored.findings
     if findings.unchecked:
-        _say(f"warning: SQLite could not check the file: {shown(findings.unchecked)}")
+        _say(f"warning: SQLite could not check all of the file: {shown(findings.unchecked)}")
     if not findings.damage:
         return Exit.WELL
     _say(

@@ -58,7 +58,7 @@ def restored_text(restored: Restored, *, as_json: bool) -> str:
 def _integrity(findings: Findings, well: str = "ok") -> str:
     if findings.damage:
         return findings.damage
-    return f"not checked: {findings.unchecked}" if findings.unchecked else well
+    return f"not fully checked: {findings.unchecked}" if findings.unchecked else well
 
 
 def shown(text: str) -> str:

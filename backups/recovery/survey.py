@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backups.errors import (
-    KeyUnknown,
-    ManifestUnreadable,
+    OBJECT_DAMAGE,
     ObjectDamaged,
     ObjectMissing,
     StorageError,
@@ -20,10 +19,6 @@ from backups.store.outline import Outline
 from backups.store.packs import pack_key
 from backups.store.project import ProjectStore, is_gid
 from backups.store.tables import table_key
-
-# What is wrong with a version itself. Any other StorageError tells of the disk or the network:
-# it may be read in an hour.
-_DAMAGES = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
 
 _NAME = re.compile(r"(\d{8,})-[0-9a-f]{32}")
 
@@ -96,8 +91,8 @@ def best_of_each(found: Iterable[Found]) -> list[Found]:
 
 
 def preference(found: Found) -> tuple[bool, int, str]:
-    """Of several manifests of a version the least is to be tried first: one that is whole; then
-    one whose packs are newer, as the others may be what a sweep is about to remove."""
+    """Sort key for the manifests of one version, of which the smallest is tried first: one that is
+    whole; then one whose packs are newer, as the others may be what a sweep is about to remove."""
     return not found.is_whole, -found.outline.next_pack if found.outline else 0, found.key
 
 
@@ -121,7 +116,7 @@ class _Survey:
             wrong = sum(self._length(key) != length for key, length in needed.items())
             if wrong:
                 damage = f"{wrong} of its {len(needed)} objects are missing or cut off"
-        except _DAMAGES as error:
+        except OBJECT_DAMAGE as error:
             damage = error.reason
         except StorageError as error:
             trouble = error.reason

@@ -16,7 +16,10 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
-from backups.errors import KeyUnknown, ManifestUnreadable, ObjectDamaged, ObjectMissing
+from backups.errors import (
+    OBJECT_UNUSABLE,
+    ObjectDamaged,
+)
 from backups.store.objects import ObjectStore
 from backups.store.records import opened_record, sealed_record
 from backups.store.seal import Seal
@@ -64,6 +67,6 @@ def read(store: ObjectStore, seal: Seal, key: str) -> Condemned | None:
             raise ObjectDamaged("an object in the backup storage is damaged")
         fields = opened_record(FORMAT, sealed, seal, _PURPOSE)
         return Condemned(fields.number("condemned_on"), tuple(fields.texts("keys")))
-    except (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown) as error:
+    except OBJECT_UNUSABLE as error:
         logger.warning("What a sweep noted is of no use, it is noted anew: %s", error.reason)
         return None

@@ -11,10 +11,13 @@ from backups.store.project import ProjectStore
 
 @dataclass
 class Family:
-    """Versions that descend from one another, by their manifests' keys; and all their packs.
+    """Versions that share packs, if need be by way of others, by their manifests' keys; and all
+    their packs.
 
-    Packs and layers are shared by descent only, so families share nothing. What is written anew
-    is kept apart too: what damages one family leaves the others alone.
+    Families share nothing, whichever version was made from which. What is written anew is kept
+    apart too: what damages one family leaves the others alone. As layers are shared only with the
+    packs that they name, and packs only between versions of one shape and one identifier key, all
+    of a family have these in common.
     """
 
     manifests: dict[str, Manifest] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from pathlib import Path
 from backups.errors import (
     ObjectDamaged,
     ObjectMissing,
+    ObjectUnreadable,
     StorageError,
     StorageFull,
     StorageUnwritable,
@@ -211,7 +212,7 @@ def _storage_error(error: OSError, reading: bool) -> StorageError:
     if reading and isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
         return ObjectMissing("an object is missing in the backup storage")
     if reading and error.errno == errno.EIO:
-        return ObjectDamaged("an object in the backup storage cannot be read")
+        return ObjectUnreadable("the disk failed to read an object in the backup storage")
     if error.errno in _NO_ROOM:
         return StorageFull("no room is left in the backup storage")
     deed = "read" if reading else "written"

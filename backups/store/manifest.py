@@ -5,7 +5,8 @@ digits of the BLAKE3 hash of the object's bytes. The object is a record (see `re
 "savepoint-manifest", sealed with purpose "manifest:<version>":
 
     project, version, parent     gid; the version's number; the number of the version that it was
-                                 compared with, or null. The parent isn't needed to restore.
+                                 compared with first, or null. The parent isn't needed to restore,
+                                 and need not be the only one that objects are shared with.
     name, created_by, created_on texts; seconds since the epoch
     engine, tools                kind of database; versions of what read it
     outline, outline_length      name (32 bytes) and length of the outline's object (see `outline`).

@@ -4,6 +4,7 @@ import logging
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 
+from backups.errors import OBJECT_UNUSABLE
 from backups.store.layers import Layer
 from backups.store.packs import Frame, Pack, Piece
 from backups.store.press import Press
@@ -11,7 +12,7 @@ from backups.store.project import ProjectStore
 from backups.store.reader import PackReader, assembled
 from backups.store.seal import MARK_SIZE
 from backups.store.segment import NOWHERE, frame_and_slot, place_of, runs_in, runs_of
-from backups.store.waste import DAMAGE, LiveFrame, LivePack, Waste
+from backups.store.waste import LiveFrame, LivePack, Waste
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Moves:
         for name in names:
             try:
                 self._gone[name] = self._gathered(self._waste.packs[name], step)
-            except DAMAGE as error:
+            except OBJECT_UNUSABLE as error:
                 logger.warning("Pack %s can't be read, it stays: %s", name, error.reason)
         self._writer.finish()
 

@@ -16,13 +16,14 @@ purpose "outline":
     pack_numbers, pack_names, pack_lengths
                                  the packs that hold the content: the number by which layers name
                                  each, ascending; its 32-byte name; its bytes
-    next_pack                    the number that the next new pack gets in a version that has this
-                                 one for its parent
+    next_pack                    above all numbers that the outline or any of its layers uses; where
+                                 the new packs of a version begin that is led by this one
 
-`layer_lengths`, `pack_numbers` and `pack_lengths` are columns (see `records`). A pack keeps its
-number from parent to child, so layers can be shared by them; unrelated versions number their own. A
-pack that is written in place of others of several versions gets a number above `next_pack` of all
-that are related.
+`layer_lengths`, `pack_numbers` and `pack_lengths` are columns (see `records`). Outlines that share
+a layer call the packs by the same numbers that they need it for; a number may mean different packs
+in outlines that don't, and a pack may have two numbers in one (see `pack_numbers`). A pack that is
+written in place of others of several versions gets a number above `next_pack` of all that share
+anything.
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from blake3 import blake3
 
@@ -9,6 +10,7 @@ from backups.errors import ManifestUnreadable, ObjectMissing
 from backups.store import condemned, layers, outline
 from backups.store import manifest as manifests
 from backups.store.condemned import Condemned
+from backups.store.index_cache import IndexCache
 from backups.store.layers import Layer
 from backups.store.manifest import Manifest
 from backups.store.objects import ObjectStore
@@ -29,6 +31,7 @@ ZSTD_LEVEL = 2
 
 _GID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HASH_DIGITS = 32
+_MANIFEST = re.compile(r"(\d{8,})-([0-9a-f]{32})")
 
 
 def is_gid(text: str) -> bool:
@@ -50,9 +53,11 @@ class ProjectStore:
         frame_size: int = FRAME_SIZE,
         pack_size: int = PACK_SIZE,
         level: int = ZSTD_LEVEL,
+        cache: Path | None = None,
     ) -> None:
         """Sizes are bytes and hold for what is written; what is there keeps its own. `level` is
-        zstd's. Raises ValueError for a gid that can't begin a key."""
+        zstd's. `cache`: a folder of this machine for the index, which is made anew each time
+        without one. Raises ValueError for a gid that can't begin a key."""
         if not is_gid(gid):
             raise ValueError("not a project gid")
         self.store = store
@@ -64,6 +69,7 @@ class ProjectStore:
         self._pack_size = pack_size
         self._level = level
         self._seal = Seal(keyring, gid)
+        self._cache = cache
 
     def fingerprints(self, key_id: bytes | None = None) -> Fingerprints:
         """The project's hashes by this master key, or by today's. Raises KeyUnknown."""
@@ -95,6 +101,10 @@ class ProjectStore:
     def pack_reader(self, press: Press, outline: Outline) -> PackReader:
         """A reader of a version's frames."""
         return PackReader(self.store, self.gid, press, outline.packs)
+
+    def index_cache(self) -> IndexCache:
+        """Where this machine keeps the index of what versions hold."""
+        return IndexCache(self._cache, self.gid, self._seal)
 
     def tables(self) -> Tables:
         """A writer of new tables."""
@@ -152,7 +162,7 @@ class ProjectStore:
 
         Raises ObjectMissing, KeyUnknown, ManifestUnreadable when it is not what was written.
         """
-        name = re.fullmatch(r"(\d{8,})-([0-9a-f]{32})", key.removeprefix(self._manifests))
+        name = _MANIFEST.fullmatch(key.removeprefix(self._manifests))
         if not key.startswith(self._manifests) or name is None:
             raise ManifestUnreadable("the version's manifest has no valid key")
         version, digest = name.groups()
@@ -163,6 +173,11 @@ class ProjectStore:
         if blake3(sealed).hexdigest()[:_HASH_DIGITS] != digest:
             raise ManifestUnreadable(f"the manifest of version {int(version)} is damaged")
         return manifests.decoded(sealed, self._seal, project=self.gid, version=int(version))
+
+    def version_of(self, key: str) -> int:
+        """The version that a manifest's key is of; 0 if it is none."""
+        number = key.removeprefix(self._manifests).partition("-")[0]
+        return int(number) if self.is_manifest(key) and number.isdecimal() else 0
 
     def manifest_keys(self) -> Iterator[str]:
         """The keys of all manifests there are, by version; also of versions never completed."""

@@ -45,6 +45,16 @@ class Segment:
         self.frames: list[Frame] = []
         self.layer_grains: list[int] = []
 
+    def copy(self) -> "Segment":
+        """The same state, to be gone on from."""
+        new = Segment.__new__(Segment)
+        new._shape = self._shape
+        new._ids, new._marks = self._ids[:], self._marks[:]
+        new._places = self._places[:]
+        new._block_depths, new._grain_depths = self._block_depths[:], self._grain_depths[:]
+        new.frames, new.layer_grains = self.frames[:], self.layer_grains[:]
+        return new
+
     def apply(self, layer: Layer) -> None:
         """Lay the next layer over what is there."""
         shape, per_block, step = self._shape, self._shape.grains, self._shape.bitmap_size

@@ -1,22 +1,22 @@
 """Deleting what no listed version needs, by mark and sweep; and making little of what is left.
 
 What was listed before the versions were read, is needed by none of them, and was looked at by
-whoever holds the project's job then, is of no use for ever: a new version takes objects from
-listed ones only, and what is put later has another name. So it does no harm when a sweep whose job
-has been given to another worker goes on deleting.
+whoever holds the project's job then, is of no use for ever: a new version takes objects only from
+versions that were listed when its own job, held after this one, began; and what is put later has
+another name. An index may still name versions that are not listed: it is only asked where to look
+in those that are. So it does no harm when a sweep whose job has been given to another worker goes
+on deleting.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from backups.errors import (
-    KeyUnknown,
-    ManifestUnreadable,
-    ObjectDamaged,
+    OBJECT_DAMAGE,
     ObjectMissing,
     StorageError,
     StorageFull,
@@ -38,6 +38,10 @@ class Listing(Protocol):
 
     def manifest_keys(self) -> Sequence[str]:
         """The manifests' keys of all versions that are listed now."""
+
+    def knows(self, version: int) -> bool:
+        """Whether it is known what became of this version: it is listed, was deleted, or was never
+        completed. What nobody knows of was perhaps listed by a database that is lost."""
 
     def confirm(self) -> None:
         """Raise unless the project's job is still held."""
@@ -72,8 +76,9 @@ def sweep(
 
     The first sweep that finds an object of no use writes that down, by `clock` in seconds since
     the epoch; so whoever reads a version while it is deleted, or written anew, has `grace` to end.
-    With a grace of 0 all is deleted at once. Nothing is deleted as long as the manifest or the
-    outline of any listed version can't be read, since it might need anything. `progress` is told
+    With a grace of 0 all is deleted at once. A version that the listing doesn't know is kept as if
+    it were listed. Nothing is deleted as long as the manifest or the outline of any of them can't
+    be read, since it might need anything. `progress` is told
     of objects. Raises StorageError, and what `listing` or `progress` raise; versions can be
     restored whenever that is.
     """
@@ -115,7 +120,7 @@ class _Sweep:
         records = list(self._project_store.condemned_keys())
         self._total = max(1, len(keys))
         self._step()
-        needed = self._needed()
+        needed = self._needed(keys)
         self._listing.confirm()
         garbage = [key for key in keys if key not in needed]
         del keys, needed
@@ -150,11 +155,20 @@ class _Sweep:
                 found = True
         return found
 
-    def _needed(self) -> set[str]:
-        """The keys of all that listed versions need, the records not included."""
+    def _unknown(self, keys: Iterable[str]) -> Iterator[str]:
+        """The manifests of versions that the listing doesn't know."""
+        for key in keys:
+            if self._project_store.is_manifest(key) and not self._listing.knows(
+                self._project_store.version_of(key)
+            ):
+                yield key
+
+    def _needed(self, keys: Sequence[str]) -> set[str]:
+        """The keys of all that listed versions need, and those that nobody knows of; the records
+        not included."""
         needed: set[str] = set()
         outlines: set[str] = set()
-        for key in self._listing.manifest_keys():
+        for key in (*self._listing.manifest_keys(), *self._unknown(keys)):
             self._step()
             needed.add(key)
             try:
@@ -203,7 +217,7 @@ class _Sweep:
                 named.update(
                     self._project_store.needed_keys(self._project_store.read_manifest(key))
                 )
-            except (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown) as error:
+            except OBJECT_DAMAGE as error:
                 logger.info("A manifest of no use can't be read either: %s", error.reason)
         return [key for key in garbage if key in ripe and key not in named]
 

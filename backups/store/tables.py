@@ -2,7 +2,7 @@
 
 A table's name is the BLAKE3 hash of its sealed bytes in hex, its key
 `<gid>/tables/<first two digits>/<name>`. As sealing is random no two are ever the same: a table
-is shared only because a version names one that its parent names, never because it was found
+is shared only because a version names one that a listed version names, never because it was found
 in the store. So whoever has put one may delete it again as long as no manifest names it.
 """
 

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from blake3 import blake3
 
 from backups.errors import (
-    KeyUnknown,
+    OBJECT_UNUSABLE,
     ManifestUnreadable,
-    ObjectDamaged,
-    ObjectMissing,
 )
 from backups.store.family import Family
 from backups.store.outline import Chain, Outline
@@ -22,8 +20,6 @@ from backups.store.tables import Table
 from backups.store.walk import Layered, Walk
 
 logger = logging.getLogger(__name__)
-
-DAMAGE = (ObjectMissing, ObjectDamaged, ManifestUnreadable, KeyUnknown)
 
 
 @dataclass
@@ -79,7 +75,7 @@ class Waste:
                 for number in range(len(outline.chains)):
                     step()
                     self._look(outline, number)
-            except DAMAGE as error:
+            except OBJECT_UNUSABLE as error:
                 logger.warning("A version can't be read, its packs stay: %s", error.reason)
                 self.kept |= {pack.name for pack in outline.packs.values()}
                 self.unreadable.add(manifest.outline.name)

@@ -18,11 +18,11 @@ def reasons_for_users() -> Iterator[None]:
 
 @contextmanager
 def damage_advised(deed: str) -> Iterator[None]:
-    """Say what can be done about a database that is refused as damaged: not `deed`, as it is."""
+    """Add to the refusal of a damaged database what the caller can do. `deed`: "backed up", say."""
     try:
         yield
     except DatabaseDamaged as damaged:
         raise DatabaseDamaged(
-            f"{damaged.reason}; a damaged database is not {deed} unless the caller insists, by"
-            " keep_damaged: true (--keep-damaged)"
+            f"{damaged.reason}; the database is not {deed}: to keep it as it is, set keep_damaged"
+            " (--keep-damaged)"
         ) from damaged

@@ -7,8 +7,8 @@ from backups.engines.interface import Engine
 from backups.errors import SourceError
 from backups.findings import as_info
 from backups.models import Backup
-from backups.parents import parent_for_next
-from backups.tasks.columns import columns_of, known_findings, label_of
+from backups.parents import lending_to_next
+from backups.tasks.columns import check_damage, columns_of, is_listed, known_findings, label_of
 from backups.tasks.failures import damage_advised, reasons_for_users
 from jobs.errors import JobFailed
 from jobs.events import project_changed
@@ -41,23 +41,28 @@ def _import(run: Run, file: str) -> None:
         raise JobFailed(f"the uploaded file can't be reached: {error.strerror}") from error
     if not present:
         raise JobFailed("the uploaded file is not there any more; import it again")
-    parent = parent_for_next(project)
     engine = targets.engine_of_upload(path)
     keep_damaged = bool(run.arguments.get("keep_damaged"))
     with reasons_for_users(), damage_advised("imported"):
         _look_for_damage(run, engine, keep_damaged=keep_damaged)
+        lending = lending_to_next(project)
         taken = pipeline.take(
             engine,
             targets.store_of(project),
             label_of(backup),
-            parent_key=parent.manifest_key if parent else None,
+            parent_key=lending.parent_key,
+            lender_keys=lending.lender_keys,
             keep_damaged=keep_damaged,
             progress=run.progress,
         )
-    findings = known_findings(backup, taken)
-    told = as_info(findings) | ({"remarks": backup.remarks} if backup.remarks else {})
-    with run.completion(unless_cancelled=True, findings=told) as events:
-        Backup.objects.filter(pk=backup.pk).update(**columns_of(taken, findings))
+        findings = known_findings(backup, taken)
+        check_damage(findings, keep_damaged=keep_damaged)
+    if is_listed(backup, taken):
+        backup.remarks = []  # nothing is missing from what a version holds already
+    with run.completion(
+        unless_cancelled=True, findings=as_info(findings, backup.remarks)
+    ) as events:
+        Backup.objects.filter(pk=backup.pk).update(**columns_of(backup, taken, findings))
         events.append(project_changed(project.gid))
 
 
@@ -66,6 +71,8 @@ def _look_for_damage(run: Run, engine: Engine, *, keep_damaged: bool) -> None:
     that can be."""
     try:
         engine.check(lambda: run.progress(run.total, run.remaining))
-    except SourceError:
+    except SourceError as error:
         if not keep_damaged:
-            raise  # what is wrong will come up again when the pages are read, if they can't be
+            raise
+        # If the pages can't be read either, that comes up again when they are.
+        logger.warning("job %s: the file can't be checked: %s", run.job.token, error.reason)

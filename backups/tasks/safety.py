@@ -1,5 +1,6 @@
 """The version of what a restore is about to write over."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -8,10 +9,11 @@ from django.utils import timezone
 from backups import pipeline, targets
 from backups.engines.interface import Progress, Snapshot
 from backups.errors import BackupsError, SafetyNotKept
+from backups.facts import Findings
 from backups.findings import as_fields
 from backups.models import Backup
 from backups.numbers import next_version
-from backups.parents import parent_for_next
+from backups.parents import lending_to_next
 from backups.tasks.columns import columns_of, known_findings, label_of
 from jobs.errors import JobFailed
 from jobs.events import project_changed
@@ -49,22 +51,55 @@ class SafetyVersion:
         Raises SafetyNotKept, JobFailed, LeaseLost or Cancelled, with no version listed.
         """
         project = self._run.job.project
-        parent = parent_for_next(project)
         backup = self._reserved()
         try:
+            lending = lending_to_next(project)
             taken = pipeline.take_snapshot(
                 snapshot,
                 targets.store_of(project),
                 label_of(backup),
-                parent_key=parent.manifest_key if parent else None,
+                parent_key=lending.parent_key,
+                lender_keys=lending.lender_keys,
                 progress=progress,
             )
         except BackupsError as error:
             raise SafetyNotKept(error.reason) from error
-        findings = known_findings(backup, taken)
+        findings = self._carried_over(known_findings(backup, taken))
         with self._run.confirmed() as events:
-            Backup.objects.filter(pk=backup.pk).update(**columns_of(taken, findings))
+            Backup.objects.filter(pk=backup.pk).update(**columns_of(backup, taken, findings))
             events.append(project_changed(project.gid))
+
+    def _carried_over(self, findings: Findings) -> Findings:
+        """The same; or the damage of the version that was put back last, if nobody has found all of
+        the database sound since then. Others wait, so there is no time to look now."""
+        if findings.damage:
+            return findings
+        project = self._run.job.project
+        restores = Job.objects.filter(
+            project=project,
+            kind=self._run.job.kind,
+            status=Job.Status.DONE,
+            error__isnull=True,
+            ended_on__isnull=False,
+        )
+        last = restores.exclude(pk=self._run.job.pk).order_by("-ended_on").first()
+        if last is None:
+            return findings
+        version = last.arguments.get("version")
+        restored = Backup.objects.filter(project=project, version=version).defer("facts").first()
+        since = Backup.objects.restorable().filter(
+            project=project, created_on__gt=last.ended_on, damage=""
+        )
+        if (
+            restored is None
+            or not restored.damage
+            or since.filter(facts__structure_checked=True).exists()
+        ):
+            return findings
+        return replace(
+            findings,
+            damage=f"version {version}, which was put back before, is damaged: {restored.damage}",
+        )
 
     def _reserved(self) -> Backup:
         job = self._run.job

@@ -37,7 +37,12 @@ class _Listed:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._backups = Backup.objects.restorable().filter(project=run.job.project)
+        self._all = Backup.objects.filter(project=run.job.project)
+        self._backups = self._all.stored()
+
+    def knows(self, version: int) -> bool:
+        """Whether there is a row of this version, whatever became of it."""
+        return self._all.filter(version=version).exists()
 
     def manifest_keys(self) -> Sequence[str]:
         """The manifests' keys of the project's versions."""

@@ -18,8 +18,8 @@ def verify_backup(run: Run) -> None:
 
     Damage of what is stored is noted in the transaction that ends the job, as an error of the job
     too. What is wrong with the database in a version that is whole is no failure: it is noted, and
-    told. When it can't be found out, for want of room or of the storage, nothing is noted of the
-    version.
+    put into the job's info. When it can't be found out, for want of room or of the storage, nothing
+    is noted of the version.
     """
     project = run.job.project
     backup = (

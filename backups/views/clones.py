@@ -10,7 +10,7 @@ from backups.findings import as_fields
 from backups.services import recorded
 from backups.views.versions import VersionParameters
 from projects.errors import NotAllowed
-from projects.models import Membership, User
+from projects.models import Membership, Project, User
 from projects.parameters import BooleanParameter, NameParameter
 from projects.permissions import ProjectView
 from projects.serializers import project_entities
@@ -33,7 +33,7 @@ class CloneView(ProjectView):
         if parameters.pop("dry", False):
             return Response({"result": self._plan(**parameters)})
         with recorded("clone"):
-            return self.answer_once(lambda: self._clone(**parameters))
+            return self.answer_once(lambda: self._clone(**parameters), self._made)
 
     def _plan(self, version: int, name: str | None = None) -> dict[str, Any]:
         backup = cloning.plan_clone(
@@ -54,11 +54,12 @@ class CloneView(ProjectView):
             name=name,
         )
         return {
-            "result": {
-                "project": str(clone.gid),
-                "version": backup.version,
-                **as_fields(backup.findings),
-                "job.token": str(job.token),
-            },
-            "data": {"cc.projects": project_entities([clone])},
+            "project": str(clone.gid),
+            "version": backup.version,
+            **as_fields(backup.findings),
+            "job.token": str(job.token),
         }
+
+    def _made(self, result: dict[str, Any]) -> dict[str, Any]:
+        clones = Project.objects.filter(gid=result["project"], owner=self.user)
+        return {"cc.projects": project_entities(list(clones))}

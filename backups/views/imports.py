@@ -44,10 +44,7 @@ class ImportView(ProjectView):
             project=self.project, requested_by=self.user, upload=upload, **parameters
         )
         return {
-            "result": {
-                "project": str(self.project.gid),
-                "version": backup.version,
-                "job.token": str(job.token),
-            },
-            "data": {},
+            "project": str(self.project.gid),
+            "version": backup.version,
+            "job.token": str(job.token),
         }

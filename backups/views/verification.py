@@ -27,10 +27,7 @@ class VerifyView(ProjectView):
             project=self.project, requested_by=self.user, version=version
         )
         return {
-            "result": {
-                "project": str(self.project.gid),
-                "version": backup.version,
-                "job.token": str(job.token),
-            },
-            "data": {},
+            "project": str(self.project.gid),
+            "version": backup.version,
+            "job.token": str(job.token),
         }

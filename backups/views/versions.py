@@ -10,9 +10,9 @@ from backups import services
 from backups.findings import as_fields
 from backups.listing import version_details
 from backups.models import Backup
+from backups.names import checked_maker
 from projects.errors import InvalidParameters
 from projects.models import Membership
-from projects.names import visible_text
 from projects.parameters import (
     BooleanParameter,
     IntegerParameter,
@@ -34,9 +34,10 @@ class LabelParameters(Parameters):
     name = NameParameter(required=False)
 
     def validate_created_by(self, value: str) -> str:
-        if not visible_text(value):
-            raise ValidationError("must not be blank")
-        return value
+        try:
+            return checked_maker(value)
+        except InvalidParameters as error:
+            raise ValidationError(error.info["created_by"]) from error
 
 
 class CreateParameters(LabelParameters):
@@ -52,27 +53,32 @@ class CreateView(ProjectView):
     def post(self, request: Request, gid: str) -> Response:
         parameters = CreateParameters.read(request.data)
         with services.recorded("backup"):
-            return self.answer_once(lambda: self._create(**parameters))
+            return self.answer_once(lambda: self._create(**parameters), self._with_version)
 
     def _create(self, **parameters: Any) -> dict[str, Any]:
         backup, job = services.create_backup(
             project=self.project, requested_by=self.user, **parameters
         )
-        gid = str(self.project.gid)
-        entities = project_entities([self.project])
-        # Here alone a version is told of before it is complete: the caller wants its number.
-        versions = entities[gid]["backups"]["versions"]
-        if all(item["version"] != backup.version for item in versions):
-            versions.insert(0, backup.wire())
         return {
-            "result": {
-                "project": gid,
-                "version": backup.version,
-                "last_backed_up": backup.created_on.timestamp(),
-                "job.token": str(job.token),
-            },
-            "data": {"cc.projects": entities},
+            "project": str(self.project.gid),
+            "version": backup.version,
+            "last_backed_up": backup.created_on.timestamp(),
+            "job.token": str(job.token),
         }
+
+    def _with_version(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The project's entity. Here alone it tells of a version before that is complete: the
+        caller wants its number."""
+        gid, version = str(self.project.gid), result["version"]
+        entities = project_entities([self.project])
+        versions = entities[gid]["backups"]["versions"]
+        if all(item["version"] != version for item in versions):
+            made = Backup.objects.defer("facts").filter(project=self.project, version=version)
+            backup = made.select_related("job").first()
+            if backup is not None and backup.state == Backup.State.PENDING:
+                versions.append(backup.wire())
+                versions.sort(key=lambda item: item["version"], reverse=True)
+        return {"cc.projects": entities}
 
 
 class VersionParameters(Parameters):
@@ -104,7 +110,7 @@ class RestoreView(ProjectView):
         backup, job = services.restore_backup(
             project=self.project, requested_by=self.user, version=version, safety=safety
         )
-        return {"result": self._of(backup) | {"job.token": str(job.token)}, "data": {}}
+        return self._of(backup) | {"job.token": str(job.token)}
 
     def _of(self, backup: Backup) -> dict[str, Any]:
         return {
@@ -157,14 +163,14 @@ class DeleteView(ProjectView):
         versions = parameters.get("versions", [])
         if "version" in parameters:
             versions = [parameters["version"]]
-        return self.answer_once(lambda: self._delete(versions))
+        return self.answer_once(lambda: self._delete(versions), self._left)
 
     def _delete(self, versions: list[int]) -> dict[str, Any]:
         services.delete_backups(project=self.project, versions=versions)
-        return {
-            "result": {"project": str(self.project.gid)},
-            "data": {"cc.projects": project_entities([self.project])},
-        }
+        return {"project": str(self.project.gid)}
+
+    def _left(self, result: dict[str, Any]) -> dict[str, Any]:
+        return {"cc.projects": project_entities([self.project])}
 
 
 class GetParameters(VersionsParameters):

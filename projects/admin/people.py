@@ -21,7 +21,7 @@ POWERS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 class PersonAdmin(UserAdmin):
     """Superusers manage everybody; other staff only people who are not staff, and no powers.
 
-    Otherwise whoever may change users could give himself, or take over, any power there is.
+    Otherwise whoever may change users could give themselves, or take over, any power there is.
     People are not deleted: what they did stays; they are made inactive.
     """
 

@@ -102,6 +102,7 @@ class History:
             self.project_store,
             VersionLabel(version, name, "the tests", 1767225600.25 + version),
             parent_key=self.versions[-1].taken.manifest_key if self.versions else None,
+            lender_keys=[stored.taken.manifest_key for stored in self.versions],
             keep_damaged=keep_damaged,
             progress=ignore,
         )

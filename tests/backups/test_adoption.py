@@ -1,6 +1,7 @@
 """The list of versions is made anew from what the storage holds."""
 
 import json
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from backups import targets
 from backups.models import Backup, VersionCounter
 from backups.recovery.survey import versions_in
-from backups.services import create_backup
+from backups.services import create_backup, delete_backups
+from backups.store.sweep import sweep
+from backups.tasks.sweep import _Listed
 from jobs import lifecycle
 from jobs.events import latest_cursor
 from jobs.models import Event, Job
+from jobs.waiting import Exit
 from projects.databases import managed_path
 from projects.models import Membership, Project, User
 from projects.services import create_project
@@ -23,6 +28,7 @@ from tests.staff import browser, superuser, text
 
 from .disaster import make_unreadable
 from .histories import GID, KEY, NEW_KEY, History
+from .versions import content_of, ignore
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +68,24 @@ def adopt(*arguments: str) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(out.getvalue())
     assert told["refused"] == {}
     return told
+
+
+def adopt_damaged(*arguments: str) -> dict[str, Any]:
+    """The same, when it must end by saying that not all could be listed."""
+    out = StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command("adopt_store", *arguments, "--json", stdout=out)
+    assert caught.value.returncode == Exit.FAILED
+    told: dict[str, Any] = json.loads(out.getvalue())
+    return told
+
+
+def refused(*arguments: str) -> str:
+    """Why nothing was listed."""
+    out = StringIO()
+    with pytest.raises(CommandError, match="nothing was listed"):
+        call_command("adopt_store", *arguments, "--json", stdout=out)
+    return str(json.loads(out.getvalue())["refused"][GID])
 
 
 def listed() -> list[int]:
@@ -142,27 +166,83 @@ def test_damaged_versions_are_told_and_keep_no_other_from_being_listed(
         (history.store / GID / "packs" / pack.name[:2] / pack.name).unlink()
     (history.store / found[0].key).chmod(0o600)
     (history.store / found[0].key).write_bytes(b"no manifest")
-    (told,) = adopt("--owner", "anna")["projects"]
+    (told,) = adopt_damaged("--owner", "anna")["projects"]
     assert told["versions"] == [2, 3]
     assert [one["version"] for one in told["damaged"]] == [1, 4]
     assert all(one["reason"] for one in told["damaged"])
     assert listed() == [2, 3]
     assert VersionCounter.objects.get().next_version == 5  # no number is given again
+    assert all(backup.storage_damage for backup in Backup.objects.filter(version__in=[1, 4]))
 
 
-def test_a_version_that_the_disk_fails_to_read_is_not_damaged_and_is_listed_another_time(
+def test_a_version_that_can_not_be_read_now_keeps_all_from_being_listed_until_it_can(
     anna: User, history: History
 ) -> None:
     manifest = history.store / history.versions[3].taken.manifest_key
     content = manifest.read_bytes()
     make_unreadable(manifest)
-    (told,) = adopt("--owner", "anna")["projects"]
-    assert (told["versions"], told["damaged"]) == ([1, 2, 3], [])
-    assert [one["version"] for one in told["unreadable"]] == [4]
-    assert VersionCounter.objects.get().next_version == 5
+    assert "version 4 can't be read now" in refused("--owner", "anna")
+    assert not Backup.objects.exists()
     manifest.unlink()
     manifest.write_bytes(content)
+    assert adopt("--owner", "anna")["projects"][0]["versions"] == [1, 2, 3, 4]
+
+
+def swept(project: Project) -> None:
+    """Sweep by the rows there are, with no time of grace."""
+
+    class Rows(_Listed):
+        def __init__(self) -> None:
+            self._all = Backup.objects.filter(project=project)
+            self._backups = self._all.stored()
+
+        def confirm(self) -> None:
+            return
+
+        def switch(self, keys: Mapping[str, str]) -> None:
+            for old, new in keys.items():
+                self._backups.filter(manifest_key=old).update(manifest_key=new)
+
+    sweep(targets.store_of(project), Rows(), grace=0, progress=ignore)
+
+
+def test_no_sweep_deletes_what_a_version_needs_that_no_row_knows(
+    anna: User, history: History
+) -> None:
+    """As when Savepoint's own database was set back to an older state."""
+    adopt("--owner", "anna")
+    project = Project.objects.get()
+    Backup.objects.filter(version__in=[1, 4]).delete()
+    swept(project)
+    assert adopt()["projects"][0]["versions"] == [1, 4]
+    for stored in history.versions:
+        key = Backup.objects.get(version=stored.version).manifest_key
+        assert content_of(targets.store_of(project), key) == stored.content
+
+
+def test_a_damaged_version_keeps_its_objects_until_it_is_whole_again_or_deleted(
+    anna: User, history: History
+) -> None:
+    found = list(versions_in(history.project_store))
+    packs = [set(one.outline.packs.values()) if one.outline else set() for one in found]
+    (lost, *_) = packs[3] - packs[2]
+    path = history.store / GID / "packs" / lost.name[:2] / lost.name
+    content = path.read_bytes()
+    path.unlink()
+    adopt_damaged("--owner", "anna")
+    project = Project.objects.get()
+    swept(project)
+    assert (history.store / found[3].key).exists()
+    path.write_bytes(content)
     assert adopt()["projects"][0]["versions"] == [4]
+    assert listed() == [1, 2, 3, 4]
+    path.unlink()
+    Backup.objects.filter(version=4).delete()
+    adopt_damaged()
+    delete_backups(project=project, versions=[4])
+    swept(project)
+    assert not (history.store / found[3].key).exists()
+    assert adopt()["projects"][0]["damaged"] == []
 
 
 def test_damage_of_the_database_is_told_of_a_version_that_is_listed_anew(
@@ -190,7 +270,13 @@ def test_the_number_of_a_newest_version_that_can_not_be_listed_is_not_given_agai
         manifest.write_bytes(b"no manifest")
     else:
         make_unreadable(manifest)
-    assert [one["version"] for one in adopt()["projects"][0][how]] == [4]
+    if how == "damaged":
+        assert [one["version"] for one in adopt_damaged()["projects"][0][how]] == [4]
+    else:
+        assert "version 4" in refused()
+        manifest.unlink()
+        assert adopt()["projects"][0]["versions"] == []
+        return
     assert VersionCounter.objects.get().next_version == 5
 
 
@@ -250,7 +336,7 @@ def test_versions_that_other_keys_have_sealed_are_told(
     history.keys = (NEW_KEY, KEY)
     history.grow(2)
     history.take()
-    (told,) = adopt("--owner", "anna")["projects"]
+    (told,) = adopt_damaged("--owner", "anna")["projects"]
     assert told["versions"] == [1, 2, 3, 4]
     assert "is not configured" in told["damaged"][0]["reason"]
     settings.STORE_KEYS = f"{NEW_KEY.hex()} {KEY.hex()}"

@@ -11,6 +11,7 @@ from backups.engines.sqlite import SqliteEngine
 from backups.errors import (
     DatabaseUnreachable,
     EngineDiffers,
+    ObjectUnreadable,
     StorageUnwritable,
     VersionDamaged,
 )
@@ -337,6 +338,31 @@ def test_an_index_that_misses_a_row_is_found_and_the_version_whole_all_the_same(
     world.engine = SqliteEngine(world.path, scratch=world.scratch, check_seconds=0)
     taken = world.taken()
     assert "index by_text" in world.audited(taken).damage
+
+
+def test_an_object_that_the_disk_fails_to_read_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = SqliteWorld(tmp_path)
+    taken = world.taken()
+
+    def failing(*_: Any) -> bytes:
+        raise ObjectUnreadable("the disk failed")
+
+    for keys in (world.project.pack_keys, world.project.table_keys):
+        key = next(keys())
+        whole = world.project.store.get
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                world.project.store,
+                "get",
+                lambda one, *part, key=key, whole=whole: (
+                    failing() if one == key else whole(one, *part)
+                ),
+            )
+            with pytest.raises(ObjectUnreadable):
+                world.audited(taken)
+    world.audited(taken)
 
 
 def test_a_scratch_folder_that_is_gone_is_no_damage(tmp_path: Path) -> None:

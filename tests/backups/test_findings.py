@@ -18,7 +18,11 @@ from projects.models import Project
 from projects.services import create_project
 from tests.staff import superuser
 
-OLD = [("backups", "0003_sweep"), ("jobs", "0003_checkpoint")]
+OLD = [
+    ("backups", "0003_sweep"),
+    ("jobs", "0003_checkpoint"),
+    ("projects", "0002_purge_and_stored_answers"),
+]
 MANY = {f"table {number}": number for number in range(32_000)}
 
 

@@ -62,18 +62,24 @@ class FailingStore(MemoryStore):
 class History(RuleBasedStateMachine):
     """A project whose database is only some bytes: the model is what each version held.
 
-    Readers are others who read a version that may be deleted or written anew meanwhile.
+    Readers are others who read a version that may be deleted or written anew meanwhile. The index
+    is kept in a folder, and may be lost, damaged or be one of long ago.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.store = FailingStore()
         self.now = 1e9
-        self.versions = Versions(small_project(self.store), lambda: self.now)
+        self.cache = Path(tempfile.mkdtemp(prefix="history-"))
+        self.old_index: dict[str, bytes] = {}
+        self.versions = Versions(small_project(self.store, cache=self.cache), lambda: self.now)
         self.contents: dict[int, bytes] = {}
         self.readers: list[tuple[float, str, bytes]] = []
         self.engine = UnitsEngine(random.Random(0).randbytes(UNIT * 100))
         self.damaged = False
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.cache)
 
     @rule(seed=st.integers(0, 10**6), units=st.integers(1, 90))
     def grow(self, seed: int, units: int) -> None:
@@ -89,11 +95,7 @@ class History(RuleBasedStateMachine):
         """Change so many units before each of some versions."""
         chance = random.Random(seed)
         for count in counts:
-            data = bytearray(self.engine.data)
-            for _ in range(count if data else 0):
-                at = UNIT * chance.randrange(len(data) // UNIT)
-                data[at : at + UNIT] = chance.randbytes(UNIT)
-            self.engine.data = bytes(data)
+            self._change(chance, count)
             self._take()
 
     @precondition(lambda self: self.versions.listed)
@@ -111,6 +113,68 @@ class History(RuleBasedStateMachine):
         version = self._version(chosen)
         self.versions.put_back(version, self.engine)
         assert self.engine.data == self.contents[version]
+
+    @precondition(lambda self: 0 < len(self.versions.listed) < MOST_VERSIONS)
+    @rule(chosen=st.integers(0, 99), seed=st.integers(0, 10**6), count=st.integers(0, 3))
+    def go_back_and_backup(self, chosen: int, seed: int, count: int) -> None:
+        """As an undo, or an import of a copy: what a listed version holds, but for a few units."""
+        self.engine.data = self.contents[self._version(chosen)]
+        self._change(random.Random(seed), count)
+        packs = set(self.versions.project_store.pack_keys())
+        self._take()
+        new = set(self.versions.project_store.pack_keys()) - packs
+        assert sum(map(self.store.size, new)) <= count * 80
+
+    @precondition(lambda self: 0 < len(self.versions.listed) < MOST_VERSIONS)
+    @rule(chosen=st.lists(st.integers(0, 99), min_size=2, max_size=2), seed=st.integers(0, 10**6))
+    def mix_two_versions_and_backup(self, chosen: list[int], seed: int) -> None:
+        """Each unit is that of one of two listed versions, at its place."""
+        chance = random.Random(seed)
+        contents = [self.contents[self._version(one)] for one in chosen]
+        self.engine.data = b"".join(
+            chance.choice(contents)[at : at + UNIT] or contents[0][at : at + UNIT]
+            for at in range(0, len(contents[0]), UNIT)
+        )
+        self._take()
+
+    @precondition(lambda self: 0 < len(self.versions.listed) < MOST_VERSIONS)
+    @rule(
+        chosen=st.lists(st.integers(0, 99), min_size=1, max_size=3),
+        starts=st.lists(st.integers(0, 30), min_size=4, max_size=4),
+    )
+    def rearrange_and_backup(self, chosen: list[int], starts: list[int]) -> None:
+        """Blocks of listed versions at other places, some of them more than once."""
+        parts = [
+            self.contents[self._version(one)][4 * UNIT * start :][: 4 * UNIT * (1 + start % 9)]
+            for one in chosen
+            for start in starts
+        ]
+        self.engine.data = b"".join(part for part in parts if len(part) % (4 * UNIT) == 0)
+        packs = set(self.versions.project_store.pack_keys())
+        self._take()
+        assert set(self.versions.project_store.pack_keys()) == packs
+
+    @precondition(lambda self: 0 < len(self.versions.listed) < MOST_VERSIONS)
+    @rule(seed=st.integers(0, 10**6))
+    def backup_what_takes_from_none(self, seed: int) -> None:
+        """As after damage: another line of versions, whose packs are numbered anew."""
+        self._change(random.Random(seed), 2)
+        taken = self.versions.make(self.engine, None)
+        self.versions.listed[self.versions.last] = taken.manifest_key
+        self.contents[self.versions.last] = self.engine.data
+
+    @rule(harm=st.sampled_from(["lost", "damaged", "kept for later", "put back"]))
+    def harm_the_index(self, harm: str) -> None:
+        if harm == "kept for later":
+            self.old_index = {path.name: path.read_bytes() for path in self.cache.iterdir()}
+        for path in list(self.cache.iterdir()):
+            if harm == "damaged":
+                data = path.read_bytes()
+                path.write_bytes(data[: len(data) // 2] + b"?" + data[len(data) // 2 + 1 :])
+            elif harm == "lost":
+                path.unlink()
+            elif harm == "put back" and path.name in self.old_index:
+                path.write_bytes(self.old_index[path.name])
 
     @precondition(lambda self: self.versions.listed)
     @rule(chosen=st.lists(st.integers(0, 99), min_size=1, max_size=3), swept=st.booleans())
@@ -189,6 +253,13 @@ class History(RuleBasedStateMachine):
     def _version(self, chosen: int) -> int:
         listed = sorted(self.versions.listed)
         return listed[chosen % len(listed)]
+
+    def _change(self, chance: random.Random, count: int) -> None:
+        data = bytearray(self.engine.data)
+        for _ in range(count if data else 0):
+            at = UNIT * chance.randrange(len(data) // UNIT)
+            data[at : at + UNIT] = chance.randbytes(UNIT)
+        self.engine.data = bytes(data)
 
     def _take(self) -> str:
         taken = self.versions.take(self.engine)

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from backups.cloning import clone_backup
 from backups.demo.catalogue import write_catalogue
 from backups.models import Backup
+from backups.services import create_backup, restore_backup
 from backups.verification import verify_backup
 from jobs.models import Event, Job
 from jobs.tasks import run_job
@@ -86,9 +87,28 @@ def test_what_a_verification_found_out_is_known_of_a_later_version_of_the_same_c
 ) -> None:
     first, _ = backed_up(project)
     Backup.objects.update(verified_on=first.completed_on, damage="found later", unchecked="")
-    again, job = backed_up(project)
+    again, job = backed_up(project, keep_damaged=True)
     assert again.content_hash == first.content_hash
     assert job.info["damage"] == again.damage == "found later"
+    _, job = create_backup(project=project, requested_by=None, created_by="me")
+    run_job(str(job.token))
+    job.refresh_from_db()
+    assert "found later" in job.info["error"]["info"]["reason"]
+
+
+def test_a_safety_version_of_what_a_damaged_version_has_left_tells_of_the_damage(
+    damaged: Backup, project: Project
+) -> None:
+    for _ in range(2):
+        job = restore_backup(
+            project=project, requested_by=None, version=damaged.version, safety=True
+        ).job
+        run_job(str(job.token))
+        job.refresh_from_db()
+        assert job.info.get("error") is None
+    kept = Backup.objects.get(version=job.info["safety"]["version"])
+    assert damaged.damage in kept.damage
+    assert f"version {damaged.version}, which was put back before" in kept.damage
 
 
 def test_before_a_restore_its_answer_tells_of_damage_and_on_a_trial_nothing_is_begun(
@@ -258,7 +278,7 @@ def test_damage_of_the_storage_stands_before_that_of_the_database(
     assert Backup.objects.get(pk=damaged.pk).damage == damaged.damage
 
 
-def test_a_disk_that_fails_to_read_is_no_finding_of_a_verification(
+def test_an_object_that_can_not_be_opened_is_no_finding_of_a_verification(
     project: Project, api: Api, settings: Any
 ) -> None:
     backup, _ = backed_up(project)

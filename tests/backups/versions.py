@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from backups.engines.interface import Engine
 from backups.pipeline import ProjectStore, Taken, VersionLabel, restore, take
@@ -41,6 +42,7 @@ def small_project(
     gid: str = "g",
     keyring: Keyring | None = None,
     unit: int = UNIT,
+    cache: Path | None = None,
 ) -> ProjectStore:
     """Blocks of 4 units, segments of 6 blocks, frames of 8 units; packs of some frames."""
     return ProjectStore(
@@ -51,6 +53,7 @@ def small_project(
         segment_blocks=6,
         frame_size=8 * unit,
         pack_size=38 * unit,
+        cache=cache,
     )
 
 
@@ -69,6 +72,9 @@ class Versions:
     def manifest_keys(self) -> Sequence[str]:
         return list(self.listed.values())
 
+    def knows(self, version: int) -> bool:
+        return version <= self.last
+
     def confirm(self) -> None:
         return
 
@@ -83,6 +89,7 @@ class Versions:
             self.project_store,
             VersionLabel(self.last, f"Backup {self.last}", "me", 1000.0),
             parent_key=self.listed[parent] if parent else None,
+            lender_keys=list(self.listed.values()) if parent else (),
             progress=ignore,
         )
 

@@ -35,6 +35,8 @@ def visitor(service: Service, tmp_path: Path) -> Iterator[Visitor]:
     options.binary_location = str(CHROMIUM)
     for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'chromium'}"):
         options.add_argument(flag)
+    # What pages were kept from doing is told on their console.
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Driver(str(DRIVER)))
     yield Visitor(driver, service)
     driver.quit()

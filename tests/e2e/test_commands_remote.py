@@ -159,7 +159,7 @@ def test_a_pipeline_that_insists_on_a_damaged_database_is_warned(
     assert done.returncode == 0, done.stderr
     damage = json.loads(done.stdout)["damage"]
     assert damage
-    assert f"warning: damage is known of version 2: {damage}" in done.stderr
+    assert f"warning: the database of version 2 is damaged: {damage}" in done.stderr
 
 
 def test_the_client_imports_no_django(service: Service) -> None:

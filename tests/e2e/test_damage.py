@@ -75,7 +75,7 @@ def test_commands_warn_of_damage_and_end_with_a_code_of_its_own(
         ended, told, said = command
         assert (ended, told["status"]) == (code, "done"), said
         assert told["damage"] == told["info"]["damage"] != ""
-        assert f"warning: damage is known of version {version}: {told['damage']}" in said
+        assert f"warning: the database of version {version} is damaged: {told['damage']}" in said
 
     tells(done("backup", gid, "--keep-damaged"), 0, 1)
     tells(done("verify", gid, "1"), 5, 1)
@@ -86,7 +86,7 @@ def test_commands_warn_of_damage_and_end_with_a_code_of_its_own(
     _, told, _ = imported = done("import_file", gid, str(file_of_it), "--keep-damaged")
     tells(imported, 0, told["version"])
     asked = attempt(service.environment, "restore", gid, "1", "--yes", "--json")
-    assert (asked.returncode, "warning: damage is known" in asked.stderr) == (0, True)
+    assert (asked.returncode, "is damaged" in asked.stderr) == (0, True)
     assert json.loads(asked.stdout)["damage"]
     damage = told["damage"]
     header, *rows = run(service.environment, "versions", gid).splitlines()
@@ -94,7 +94,7 @@ def test_commands_warn_of_damage_and_end_with_a_code_of_its_own(
     assert any(row.endswith(damage) for row in rows)
 
     terminal = Terminal(service.environment, "restore", gid, "1")
-    terminal.says(f"damage is known of version 1: {damage}"[:60])
+    terminal.says(f"the database of version 1 is damaged: {damage}"[:60])
     terminal.says("Type yes to do it")
     terminal.type("no\n")
     assert terminal.end()[0] == 1

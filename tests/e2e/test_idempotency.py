@@ -1,4 +1,4 @@
-"""Idempotency-Key: a call repeated brings the first answer, and does nothing a second time."""
+"""Idempotency-Key: a call repeated brings the first result, and does nothing a second time."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -61,7 +61,7 @@ def test_create_repeated_brings_the_first_answer_and_starts_no_second_job(
     job = first["result"]["job.token"]
     assert create(owner, gid, "one", name="once") == first
     owner.wait_for(job, cursor)
-    # The order of a body's keys says nothing, and what happened since does not change the answer.
+    # The order of a body's keys says nothing.
     response = owner.post(
         f"/api/p/{gid}/backups/create", {"name": "once", "created_by": "tests"}, **{HEADER: "one"}
     )
@@ -91,9 +91,40 @@ def test_delete_repeated_brings_the_first_answer(owner: Client, gid: str) -> Non
     assert first["success"] is True
     owner.backup(gid)
     cursor = owner.cursor()
-    assert post(owner, gid, "delete", "away", version=versions[0]).json() == first
+    again = post(owner, gid, "delete", "away", version=versions[0]).json()
+    assert again["result"] == first["result"]
     assert owner.call("/sync/get", cc_cursor=cursor)["sync"] == []
     assert [item["version"] for item in owner.versions(gid)] == [3, 2]
+
+
+def test_the_data_of_a_repeated_call_are_as_they_are_now(owner: Client, gid: str) -> None:
+    cursor = owner.cursor()
+    first = create(owner, gid, "now")
+    owner.wait_for(first["result"]["job.token"], cursor)
+    later = owner.backup(gid)
+    post(owner, gid, "delete", "gone", version=first["result"]["version"])
+    again = create(owner, gid, "now")
+    assert again["result"] == first["result"]
+    told = again["data"]["cc.projects"][gid]["backups"]
+    assert [item["version"] for item in told["versions"]] == [later]
+    assert told["next_version"] == later + 1
+
+
+def test_little_is_kept_of_a_call_however_much_it_answers(
+    service: Service, owner: Client, gid: str
+) -> None:
+    for _ in range(3):
+        owner.backup(gid)
+    keys = [str(uuid4()) for _ in range(2)]
+    create(owner, gid, keys[0])
+    post(owner, gid, "delete", keys[1], version=1)
+    kept = service.shell(
+        "import json\nfrom projects.models import StoredAnswer\n"
+        f"rows = StoredAnswer.objects.filter(key__in={keys!r})\n"
+        "print(*(len(json.dumps(row.answer)) for row in rows))"
+    ).split()
+    assert len(kept) == 2
+    assert max(map(int, kept)) < 250
 
 
 def test_twenty_calls_at_once_with_one_key_make_one_job(owner: Client, gid: str) -> None:

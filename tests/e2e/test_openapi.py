@@ -79,7 +79,7 @@ def is_gid(value: str) -> bool:
 
 
 class Player(Client):
-    """A person whose projects are thrown away. Where a call names something, it is made his own:
+    """A person whose projects are thrown away. Where a call names something, it is made their own:
     else most generated calls would end at 403.
     """
 

@@ -40,7 +40,7 @@ def visitor(service: Service, address: str | None = None) -> Client:
 
 
 def resident(service: Service, name: str) -> Client:
-    """A person who signed in from an address of his own."""
+    """A person who signed in from an address of their own."""
     client = visitor(service)
     client.call("/api/login", username=name, password=PASSWORD)
     return client

@@ -208,7 +208,22 @@ def test_the_admins_cookie_signs_in_from_our_own_pages_only(service: Service) ->
         listener = Listener(websocket)
         assert listener.frame("connect")
         assert listener.follow(service.client().create()["job.token"])
-    for origin in ("https://elsewhere.example", None):
+    # A token that is said wins over the cookie of whoever else is signed in to the admin.
+    other = service.client()
+    with open_websocket(
+        socket_url(service), additional_headers=cookie, origin=service.url
+    ) as websocket:
+        listener = Listener(websocket)
+        listener.send({"type": "connect", "JWT": other.token})
+        assert listener.frame("connect")
+        assert listener.follow(other.create()["job.token"])
+    with open_websocket(
+        socket_url(service), additional_headers=cookie, origin=service.url
+    ) as websocket:
+        websocket.send(json.dumps({"type": "connect", "JWT": "nonsense"}))
+        assert close_code(websocket) == 4401
+    same_host = service.url.replace("http:", "https:")
+    for origin in ("https://elsewhere.example", same_host, f"{service.url}.example", "null", None):
         with open_websocket(
             socket_url(service), additional_headers=cookie, origin=origin
         ) as websocket:

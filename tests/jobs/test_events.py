@@ -1,4 +1,4 @@
-"""The event log: no reader misses an event, none sees one twice, nobody sees what is not his."""
+"""The event log: no reader misses an event, none sees one twice, no one sees what is not theirs."""
 
 import threading
 from datetime import timedelta

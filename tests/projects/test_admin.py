@@ -255,7 +255,9 @@ def test_other_staff_have_no_say_in_the_address(
 def test_an_address_is_never_shown_with_what_could_be_a_secret(
     project: Project, root: User
 ) -> None:
-    project.sealed_address = seal_address("postgres://user:hunter2@db.example.com/data")
+    project.sealed_address = seal_address(
+        "postgres://user:hunter2@db.example.com/data", project.gid
+    )
     project.save()
     seen = text(browser(root).get(page(project)))
     assert "postgres" in seen

@@ -62,6 +62,8 @@ class Command(BackupsCommand):
                 self._show(adoption, dry_run=options["dry_run"])
         if options["as_json"]:
             self.stdout.write(json.dumps({"projects": told, "refused": refused}))
+        if not refused and any(one["damaged"] for one in told):
+            raise CommandError("damaged versions were not listed", returncode=Exit.FAILED)
         if refused:
             lines = "".join(f"\n  {gid}: {shown(reason)}" for gid, reason in refused.items())
             raise CommandError(f"nothing was listed of:{lines}", returncode=Exit.REFUSED)
@@ -72,7 +74,8 @@ class Command(BackupsCommand):
         numbers = ", ".join(str(one.version) for one in adoption.versions) or "none"
         self.stdout.write(f"{adoption.gid}  {name}: versions {deed}: {numbers}")
         for one in adoption.damaged:
-            self.stderr.write(f"  version {one.version} is not listed: {shown(one.damage)}")
+            fate = "is not listed, and its objects are kept until it is deleted"
+            self.stderr.write(f"  version {one.version} {fate}: {shown(one.damage)}")
         for one in adoption.unreadable:
             reason = f"it can't be read now, try again: {shown(one.trouble)}"
             self.stderr.write(f"  version {one.version} is not listed: {reason}")

@@ -10,7 +10,7 @@ class Command(check.Command):
     """Django's own command, which also tells what reads and writes the project databases."""
 
     def handle(self, *app_labels: Any, **options: Any) -> None:
-        # Registered for good, it would be told by every command.
+        # If it stayed registered, every command would print it.
         register(tell_sqlite)
         try:
             super().handle(*app_labels, **options)

@@ -93,6 +93,7 @@ def web_server(host: str, port: int) -> Child:
             "uvicorn",
             "config.asgi:application",
             *("--host", host, "--port", str(port)),
+            *("--http", "config.server:ImpatientProtocol"),
             *("--ws", "websockets-sansio", "--ws-max-size", "1048576"),
             *("--ws-ping-interval", "20", "--ws-ping-timeout", "20"),
             *("--ws-per-message-deflate", "false"),

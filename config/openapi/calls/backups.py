@@ -34,8 +34,8 @@ RESTORED = {
 }
 CLONED = {"project": PROJECT, "version": version(), **FINDINGS}
 DRY = {
-    "description": "Whether all is only checked: nothing is started, and there is no job. The call"
-    " is refused for the same reasons."
+    "description": "If true, the call only checks what can be known without opening the database:"
+    " no job is started. It is refused for the same reasons."
 }
 
 CALLS: dict[type[APIView], Call] = {
@@ -143,8 +143,8 @@ CALLS: dict[type[APIView], Call] = {
         description="For members. The version as a plain SQLite file, which any program can open."
         " The first time, unless it was verified, all of it is read before the answer begins,"
         " for its SHA-256. A download that was broken off goes on with `Range`. So many at a time,"
-        " half of them to one user, and no more are served (429); one of which nothing is taken for"
-        " some minutes is broken off.",
+        " half of them to one user, one project or one owner's projects, and no more are served"
+        " (429); one of which too little is taken, or that lasts too long, is broken off.",
     ),
     imports.ImportView: Call(
         TAG,
@@ -170,9 +170,10 @@ CALLS: dict[type[APIView], Call] = {
         repeatable=True,
         description="For members. The body is a form, `multipart/form-data`. The job checks all of"
         " the file before the version is listed; the project's database is left as it is until the"
-        " version is restored. So many uploads at a time, half of them of one user, and no more are"
-        " taken (429); one of which nothing comes for some minutes is broken off (400). It may take"
-        " longer than the token lives that it began with.",
+        " version is restored. So many uploads at a time, half of them of one user, one project or"
+        " one owner's projects, and no more are taken (429); one of which too little comes, or that"
+        " lasts too long, is broken off (400). It may take longer than the token lives that it"
+        " began with.",
     ),
     versions.UpdateView: Call(
         TAG,

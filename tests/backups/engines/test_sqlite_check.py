@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,7 @@ HEALTHY: tuple[Make, ...] = (
 )  # fmt: skip
 # Of these all can be judged, so nothing is said.
 JUDGED = {
-    unknown_function_in_a_check, check_of_another_day, words_of_errors_as_names, unknown_module,
+    unknown_function_in_a_check, check_of_another_day, words_of_errors_as_names,
 }  # fmt: skip
 
 
@@ -384,3 +385,182 @@ def test_a_full_text_index_whose_own_rows_are_lost_is_no_damage_of_the_database(
     checked = looked_at(path)
     assert checked.damage == []
     assert bool(checked.values or checked.skipped or checked.unchecked) is (shadow != "idx")
+
+
+def test_names_that_are_too_long_for_functions_keep_no_database_from_being_checked(
+    tmp_path: Path,
+) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute(f"CREATE TABLE {'a' * 300}(x)")
+        connection.execute(f"CREATE TABLE {'é' * 200}(x)")
+
+    assert looked_at(made(tmp_path / "a.db", make)).facts()["structure_checked"] is True
+
+
+def generated_column_by_a_replaced_function(connection: sqlite3.Connection) -> None:
+    connection.create_function("lower", 1, lambda text: text.casefold(), deterministic=True)
+    connection.execute("CREATE TABLE t(a TEXT, b AS (lower(a)))")
+    connection.execute("CREATE INDEX i ON t(b || 'x')")
+    connection.execute("CREATE INDEX j ON t(a) WHERE b > 'b'")
+    connection.executemany("INSERT INTO t(a) VALUES (?)", [("É",), ("Ä",), ("Zoo",)])
+
+
+def test_an_index_over_a_generated_column_may_depend_on_any_function(tmp_path: Path) -> None:
+    checked = looked_at(made(tmp_path / "a.db", generated_column_by_a_replaced_function))
+    assert checked.damage == []
+    assert checked.unchecked
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a$" * 200_000, "COLLATE [" * 60_000, "COLLATE " * 60_000, "a (" * 100_000, "é" * 400_000],
+)
+def test_a_hostile_definition_is_searched_in_no_more_time_than_a_plain_one(
+    tmp_path: Path, text: str
+) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute(f"CREATE TABLE t(x /* {text} */)")
+
+    path = made(tmp_path / "a.db", make)
+    ended = threading.Event()
+
+    def look() -> None:
+        looked_at(path)
+        ended.set()
+
+    threading.Thread(target=look, daemon=True).start()
+    assert ended.wait(20)  # it was hours
+
+
+def test_a_name_as_long_as_the_database_makes_no_long_texts(tmp_path: Path) -> None:
+    def make(connection: sqlite3.Connection) -> None:
+        name = "n" * 100_000
+        connection.execute("CREATE TABLE t(x)")
+        connection.execute(f"CREATE INDEX {name} ON t(x) WHERE x > 5000")
+        connection.executemany("INSERT INTO t VALUES (?)", [(i,) for i in range(5000)])
+        schema_changed(connection, name, f"CREATE INDEX {name} ON t(x)")
+
+    checked = looked_at(made(tmp_path / "a.db", make))
+    assert checked.damage
+    assert len(repr(checked)) < 20_000
+
+
+def latin_text(connection: sqlite3.Connection) -> None:
+    """As old programs store it, in an order of their own."""
+    connection.execute("CREATE TABLE t(a TEXT UNIQUE, b)")
+    rows = [(b"M\xfcller%d" % number, number) for number in range(50)]
+    connection.executemany("INSERT INTO t VALUES (CAST(? AS TEXT), ?)", rows)
+    schema_changed(connection, "t", "CREATE TABLE t(a TEXT COLLATE phonebook UNIQUE, b)")
+
+
+def latin_name(connection: sqlite3.Connection) -> None:
+    """In an entry that SQLite can't read, so that its message has it."""
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("CREATE TABLE u(x)")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "UPDATE sqlite_schema SET name = CAST(x'75fc' AS TEXT), tbl_name = CAST(x'75fc' AS TEXT),"
+        " sql = CAST(? AS TEXT) WHERE name = 'u'",
+        (b"CREATE TABLE u\xfc(x) FUTURE",),
+    )
+
+
+def blob_definition(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("CREATE TABLE u(x)")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_schema SET sql = CAST(sql AS BLOB) WHERE name = 'u'")
+
+
+def collation_with_nul(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE t(x)")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = 'CREATE TABLE t(x COLLATE \"a' || char(0) || 'b\")'"
+    )
+
+
+@pytest.mark.parametrize("make", [latin_text, latin_name, blob_definition, collation_with_nul])
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_texts_that_are_none_keep_no_database_from_being_taken(
+    tmp_path: Path, make: Make, mode: str
+) -> None:
+    path = made(tmp_path / "a.db", make)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+    connection.close()
+    engine = SqliteEngine(path, check_seconds=60, scratch=tmp_path)
+    with engine.snapshot() as snapshot:
+        assert b"".join(snapshot.blocks(PAGE)) == path.read_bytes()
+        assert "damage" not in snapshot.facts
+    private = SqliteEngine(path, private=True)
+    private.check(ignore)
+    with private.snapshot() as snapshot:
+        assert "damage" not in snapshot.facts
+    data = path.read_bytes()
+    content = PagesContent([data[at : at + PAGE] for at in range(0, len(data), PAGE)])
+    assert not engine.examine(content, facts={}, progress=ignore).damage
+    engine.restore(content, before_commit=ignore, progress=ignore)
+    path.unlink()
+    engine.restore(content, before_commit=ignore, progress=ignore)
+    assert path.read_bytes() == b"".join(content.blocks())
+
+
+def nocase_in_an_expression(connection: sqlite3.Connection) -> None:
+    connection.create_collation("NOCASE", by_case)
+    connection.execute("CREATE TABLE t(x TEXT COLLATE NOCASE)")
+    connection.execute("CREATE INDEX i ON t(x = 'é')")
+    connection.executemany("INSERT INTO t VALUES (?)", [("É",), ("é",), ("e",)])
+
+
+def quoted_function(connection: sqlite3.Connection) -> None:
+    connection.create_function("lower", 1, lambda text: text.casefold(), deterministic=True)
+    connection.execute("CREATE TABLE t(x TEXT)")
+    connection.execute('CREATE INDEX i ON t("lower"(x))')
+    connection.execute("CREATE INDEX j ON t([lower](x))")
+    connection.execute("CREATE INDEX k ON t(lower /* so */ (x))")
+    connection.executemany("INSERT INTO t VALUES (?)", [("É",), ("Ä",)])
+
+
+def nocase_key_of_a_table_without_rowid(connection: sqlite3.Connection) -> None:
+    connection.create_collation("NOCASE", by_case)
+    connection.execute("CREATE TABLE t(k TEXT COLLATE NOCASE PRIMARY KEY, v) WITHOUT ROWID")
+    connection.execute("CREATE INDEX i ON t(v)")
+    connection.executemany("INSERT INTO t VALUES (?, 1)", [("É",), ("e",), ("Z",), ("ä",)])
+
+
+@pytest.mark.parametrize(
+    "make", [nocase_in_an_expression, quoted_function, nocase_key_of_a_table_without_rowid]
+)
+def test_no_index_is_damaged_whose_order_an_application_may_define(
+    tmp_path: Path, make: Make
+) -> None:
+    assert looked_at(made(tmp_path / "a.db", make)).damage == []
+
+
+def test_a_broken_record_is_damage(tmp_path: Path) -> None:
+    """Of which SQLite tells in a row of its answer, with which it ends."""
+
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INT NOT NULL)"
+        )
+        connection.executemany("INSERT INTO t(a, b) VALUES (?, 5)", [("x" * 50,)] * 60)
+
+    path = made(tmp_path / "a.db", make)
+    data = bytearray(path.read_bytes())
+    with sqlite3.connect(path) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_schema").fetchone()
+    connection.close()
+    start = (root - 1) * PAGE
+    cell = int.from_bytes(data[start + 8 : start + 10], "big")
+    data[start + cell + 2] = 0x7F  # the header of the record is longer than the record
+    path.write_bytes(data)
+    with sqlite3.connect(path) as connection:
+        told = connection.execute("PRAGMA quick_check").fetchall()
+    connection.close()
+    assert told != [("ok",)]
+    checked = looked_at(path, thorough=False)
+    assert checked.damage
+    assert not checked.facts()["structure_checked"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backups.errors import KeyUnknown, ManifestUnreadable, ObjectMissing
 from backups.store import layers, outline
-from backups.store.changes import Changes, first_to_join
+from backups.store.changes import LayerInMaking, first_to_join
 from backups.store.layers import Layer
 from backups.store.memory import MemoryStore
 from backups.store.outline import Outline
@@ -204,7 +204,7 @@ def random_history(seed: int, count: int) -> tuple[list[Layer], list[dict[int, A
     state: dict[int, Any] = {}
     states, found = [], []
     for number in range(count):
-        changes = Changes(SHAPE)
+        changes = LayerInMaking(SHAPE)
         frames = [Frame(number, place, 1, 1000) for place in range(4)]
         slot, frame = 0, 0
         for block in range(3):
@@ -215,15 +215,15 @@ def random_history(seed: int, count: int) -> tuple[list[Layer], list[dict[int, A
             for grain in grains:
                 if chance.random() < 0.3:
                     frame, slot = min(3, frame + 1), slot + 1
-                changes.run(frame, slot, 1)
+                changes.run(frames[frame], slot, 1)
                 place = (frames[frame], slot, marks[8 * grain : 8 * grain + 8])
                 state[4 * block + grain] = place
                 slot += 1
             block_id = chance.randbytes(16)
             state[-1 - block] = block_id
             changes.block(block, block_id, marks, grains)
-        if changes:
-            found.append(changes.layer(frames))
+        if changes.blocks:
+            found.append(changes.layer())
             states.append(dict(state))
     return found, states
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backups.errors import ObjectDamaged, StorageError, StorageFull, StorageUnwritable
+from backups.errors import ObjectUnreadable, StorageError, StorageFull, StorageUnwritable
 from backups.store import local
 from backups.store.local import LocalStore
 
@@ -127,13 +127,13 @@ def test_a_flush_that_failed_is_done_again_by_the_next(
     store.flush()
 
 
-def test_an_object_that_the_disk_cannot_read_is_damaged(
+def test_an_object_that_the_disk_cannot_read_is_not_called_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = LocalStore(tmp_path)
     store.put("g/a", b"x")
     monkeypatch.setattr(local, "os", FailingDisk("pread", errno.EIO))
-    with pytest.raises(ObjectDamaged):
+    with pytest.raises(ObjectUnreadable):
         store.get("g/a")
 
 

@@ -175,7 +175,7 @@ def test_a_storage_that_fails_at_any_step_costs_no_version_and_leaves_nothing_ne
         for key in origin.store.list(""):
             store.put(key, origin.store.get(key))
         versions = Versions(small_project(store))
-        versions.listed = dict(listed)
+        versions.listed, versions.last = dict(listed), origin.last
         before = set(store.list(""))
         store.left = step
         try:
