@@ -120,7 +120,8 @@ def take_snapshot(
             if draft.differs:
                 snapshot.begin_facts()
             steps.read(length)
-        facts = draft.known_facts()
+        # What was found of the same content before is as good, but for a fuller look.
+        facts = None if snapshot.is_examined else draft.known_facts()
         if facts is None:
             facts = snapshot.facts
         snapshot.release()  # what is left concerns the store alone

@@ -44,6 +44,10 @@ class Snapshot(Protocol):
         unless the snapshot keeps what is damaged; other SourceErrors.
         """
 
+    @property
+    def is_examined(self) -> bool:
+        """Whether all of the database was looked at before, so that its facts say the most."""
+
     def begin_facts(self) -> None:
         """Begin to find the facts out while blocks are read, if that can be: they will be asked
         for."""

@@ -267,9 +267,8 @@ class _Check:
                 case Kind.STRUCTURE:
                     self._add(self._found.damage, text)
                 case Kind.VALUES:
-                    if (
-                        not self._called | self._undecided
-                    ):  # or it may be the work of what stands in for a function
+                    # Or it may be the work of what stands in for a function.
+                    if not self._called | self._undecided:
                         self._add(self._found.values, text)
                 case Kind.UNCHECKED:
                     self._note(text)

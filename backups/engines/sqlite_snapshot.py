@@ -56,6 +56,7 @@ class SqliteSnapshot:
         chunks: Callable[[int], Iterator[bytes]],
         begin_facts: Callable[[], None] = lambda: None,
         release: Callable[[], None] = lambda: None,
+        is_examined: bool = False,
     ) -> None:
         self.unit_size = unit_size
         self.units = units
@@ -63,6 +64,7 @@ class SqliteSnapshot:
         self.tools = {"sqlite": SQLITE_VERSION}
         self.begin_facts = begin_facts
         self.release = release
+        self.is_examined = is_examined
         self._facts = facts
         self._chunks = chunks
 
@@ -118,6 +120,7 @@ def sqlite_snapshot(
             begin_facts=look.begin if beside else lambda: None,
             chunks=chunks,
             release=release,
+            is_examined=checked is not None,
         )
 
     def look_at(looked_at: Callable[[], AbstractContextManager[Connection]]) -> Look:

@@ -15,6 +15,7 @@ class BytesSnapshot:
     engine = "memory"
     unit = "pieces"
     unit_size = 4
+    is_examined = False
 
     def __init__(self, data: bytes) -> None:
         self._data = data
