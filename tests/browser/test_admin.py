@@ -81,7 +81,7 @@ def test_a_damaged_database_is_backed_up_only_when_that_is_ticked(
     with database.open("r+b") as file:  # nobody has it open
         file.seek(4096 * 20)
         file.write(bytes(4096 * 3))
-    for ticked, state in ((False, "failed"), (True, "complete")):
+    for ticked, state in ((False, "failed"), (True, "damaged")):
         admin.open(f"/admin/projects/project/?q={gid}")
         admin.click("#result_list .field-name a")
         project = admin.path
