@@ -564,3 +564,13 @@ def test_a_broken_record_is_damage(tmp_path: Path) -> None:
     checked = looked_at(path, thorough=False)
     assert checked.damage
     assert not checked.facts()["structure_checked"]
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3])
+def test_a_look_whose_time_is_over_at_any_moment_refuses_nothing(
+    tmp_path: Path, seconds: float
+) -> None:
+    path = made(tmp_path / "a.db", unknown_tokenizer)
+    for _ in range(20):
+        with SqliteEngine(path, check_seconds=seconds).snapshot() as snapshot:
+            assert "damage" not in snapshot.facts
