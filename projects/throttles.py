@@ -5,6 +5,7 @@ Imports no views: the framework resolves these classes while its own view module
 
 import hashlib
 import unicodedata
+from abc import ABC, abstractmethod
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +51,15 @@ def folded_name(name: object) -> str:
     return unicodedata.normalize("NFKC", text) if len(text) <= _MAX_NAME else text
 
 
-class RateThrottle(BaseThrottle):
+class RateThrottle(ABC, BaseThrottle):
     """A throttle whose rate is read when it is used. `scope`: its name in THROTTLE_RATES."""
 
     scope: str
     _wait = 0.0
 
+    @abstractmethod
     def counted(self, request: Request, view: "APIView") -> tuple[object, ...] | None:
         """By what the call is counted; None for one that is not."""
-        raise NotImplementedError
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         parts = self.counted(request, view)

@@ -100,10 +100,6 @@ def _told(texts: list[str]) -> str:
     return f"{told}; and {more} more" if more > 0 else told
 
 
-class _GivenUp(Exception):
-    """What `tick` raised, on its way out of SQLite's callback."""
-
-
 def check(
     connection: Connection,
     tick: Callable[[], None],

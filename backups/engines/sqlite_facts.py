@@ -116,6 +116,8 @@ def _told_facts(connection: Connection) -> dict[str, Any]:
         if isinstance(found, (DatabaseDamaged, NotADatabase)):
             return {STRUCTURE_CHECKED: False, DAMAGE: found.reason}
         return {STRUCTURE_CHECKED: False, UNCHECKED: f"the tables: {own_words(error)}"}
+    except MemoryError:
+        return {STRUCTURE_CHECKED: False, UNCHECKED: "the tables, which take too much memory"}
 
 
 def _checked(connection: Connection, seconds: float, tick: Callable[[], None]) -> Checked:

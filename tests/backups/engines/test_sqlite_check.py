@@ -574,3 +574,24 @@ def test_a_look_whose_time_is_over_at_any_moment_refuses_nothing(
     for _ in range(20):
         with SqliteEngine(path, check_seconds=seconds).snapshot() as snapshot:
             assert "damage" not in snapshot.facts
+
+
+def test_pages_are_checked_of_a_table_in_an_order_that_is_not_sqlites(tmp_path: Path) -> None:
+    """A table that can't be checked, as its column is no JSON, with keys in another order."""
+
+    def make(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "CREATE TABLE t(k TEXT COLLATE NOCASE PRIMARY KEY, body TEXT) WITHOUT ROWID"
+        )
+        rows = [(key, "plain text") for key in ("a", "B", "c", "D")]
+        connection.executemany("INSERT INTO t VALUES (?, ?)", rows)
+        connection.execute("ALTER TABLE t ADD COLUMN title TEXT AS (json_extract(body, '$.title'))")
+
+    path = made(tmp_path / "a.db", make)
+    assert looked_at(path).skipped
+    data = path.read_bytes()
+    content = PagesContent([data[at : at + PAGE] for at in range(0, len(data), PAGE)])
+    found = SqliteEngine(path, scratch=tmp_path).examine(content, facts={}, progress=ignore)
+    assert found.damage == ""
+    assert "table t" in found.unchecked
+    assert "no table" not in found.unchecked
